@@ -118,7 +118,7 @@ STAGE_1 = ("E", "A", "B", "alpha")
 
 
 @pytest.mark.slow
-def test_datablations_objective_at_the_published_constants(shared_data: Path) -> None:
+def test_datablations_published_repetition_constants_are_not_identified(shared_data: Path) -> None:
     runs = ig.read_runs(shared_data / "datablations_182.csv", columns=REPETITION)
     published = published_params("datablations_c4")
     fitted = ig.fit(runs, "data_constrained:tied=true", fixed=published, bootstrap=0, check=False)
@@ -129,11 +129,6 @@ def test_datablations_objective_at_the_published_constants(shared_data: Path) ->
     r2 = 1 - ((loss - observed) ** 2).sum() / ((observed - observed.mean()) ** 2).sum()
     assert r2 == pytest.approx(0.77220, abs=1e-4)
 
-
-@pytest.mark.slow
-def test_datablations_repetition_constants_are_not_identified(shared_data: Path) -> None:
-    runs = ig.read_runs(shared_data / "datablations_182.csv", columns=REPETITION)
-    published = published_params("datablations_c4")
     stage_1 = {name: published[name] for name in STAGE_1}
     fitted = ig.fit(runs, "data_constrained:tied=true", fixed=stage_1, bootstrap=200)
     assert fitted.objective_value[0] == pytest.approx(0.0158046625, rel=1e-7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import isoglot as ig
 from isoglot.core.errors import InputError
 from isoglot.fit import Fit
+from isoglot.fit.diagnostics import Diagnostic
 
 TRUTH = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
 
@@ -24,7 +26,11 @@ def fitted() -> Fit:
     points = ig.grid(N=[1e8, 8e8, 6e9], D=[3e9, 3e10], mixtures=mixtures)
     world = ig.simulate("chinchilla", TRUTH, points, noise=0.002, seed=1)
     law = "chinchilla:tokens=target"
-    return ig.fit(world, law, by="language", pool=["beta"], bootstrap=20, drop_highest=1, seed=3)
+    found = ig.fit(
+        world, law, by="language", pool=["beta"], bootstrap=20, drop_highest=1, seed=3, check=False
+    )
+    finding = Diagnostic("residual_drift", "residuals drift with N", "try another law", "b")
+    return replace(found, diagnostics=(finding,), verdicts=((1, "alpha", 0.2, float("inf"), False),))
 
 
 def test_a_fit_reads_back_to_the_last_bit(fitted: Fit, tmp_path: Path) -> None:
