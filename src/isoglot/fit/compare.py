@@ -189,7 +189,9 @@ def _predict_fold(
         test = test.filter(label.is_in(list(fitted.groups)), "no run of this group was fitted")
     from isoglot.fit.table import make_table
 
-    undefined, reason = fitted.law.unsupported(make_table(test, transfer=dict(fitted.transfer)).query)
+    undefined, reason = fitted.law.unsupported(
+        make_table(test, transfer=dict(fitted.transfer), columns=fitted.law.columns).query
+    )
     if undefined.any():
         test = test.filter(pl.lit(pl.Series(~undefined)), reason)
     if test.num_rows == 0:

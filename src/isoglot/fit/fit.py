@@ -20,7 +20,7 @@ from isoglot.fit.resample import cluster_counts
 from isoglot.fit.result import Fit, Ranges
 from isoglot.fit.solver import Data, Program, compile_solver
 from isoglot.fit.table import Table, Transfer, bind_law, centre, make_table, pad, transfer_sets
-from isoglot.laws.law import AbstractLaw
+from isoglot.laws.law import AbstractLaw, exponent_value
 from isoglot.laws.registry import LawSpec, parse_law
 from isoglot.runs import Runs
 
@@ -70,7 +70,7 @@ def fit(
     sets = transfer_sets(spec, runs, transfer)
     bound = bind_law(spec, runs, sets, groups)
     layout = Layout(bound, _shared(bound, pool))
-    table = _leave_out(make_table(runs, by=by, transfer=sets), bound, drop_highest)
+    table = _leave_out(make_table(runs, by=by, transfer=sets, columns=bound.columns), bound, drop_highest)
     constants = _constants(bound, fixed or {})
     job = _Job(spec, layout, table, constants, make_objective(objective), seed, weights)
     say("starts")
@@ -170,10 +170,11 @@ class _Job:
         out = dict(self.constants)
         for slot in self.layout.slots:
             name = slot.parameter.name
-            for quantity, exponent in slot.parameter.scaling if name in out else ():
+            for quantity, exponent in slot.parameter.scaling if name in out and slot.index == 0 else ():
                 unit = self.unit.params if quantity == "N" else self.unit.tokens
                 if unit != 1.0:
-                    out[name] = out[name] * unit ** -float(self.constants[exponent][0])
+                    power = exponent_value(exponent, lambda key: float(self.constants[key][0]))
+                    out[name] = out[name] * unit**-power
         return out
 
     def uninformed(self, data: Data) -> np.ndarray:

@@ -18,8 +18,6 @@ LARGEST_RATIO = 10.0
 WIDEST_FLOOR = 0.5
 # Entries of long vectors are profiled only if their standard error leaves doubt.
 CLEAR = 0.25
-# Coefficients of power terms are never judged alone: they move with their exponent.
-NEVER_ALONE = ("A", "B")
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ def judge(
         for group in range(len(profiler.vectors))
         for at, slot in enumerate(layout.slots)
         if profiler.free[group, at]
-        and slot.parameter.name not in NEVER_ALONE
+        and not slot.parameter.scaling  # coefficients of power terms move with their exponent
         and not (at >= len(layout.own) and group > 0)
         and not _clear(layout, at, threshold_of(group, at).sd, len(profiler.vectors))
     ]

@@ -17,7 +17,7 @@ import numpy as np
 from jax import Array
 
 from isoglot.core.errors import InputError, nearest
-from isoglot.laws.law import AbstractLaw, Parameter
+from isoglot.laws.law import AbstractLaw, Parameter, exponent_value
 
 # Log coordinates are confined to this range: exp(+-80) covers every physical scale in centred units.
 LOG_LIMIT = 80.0
@@ -146,12 +146,15 @@ class Centre:
         """
         out = np.array(vectors, float)
         place = {slot.key: index for index, slot in enumerate(layout.slots)}
+
+        def value(name: str) -> np.ndarray:
+            at = place[name]
+            return np.asarray(np.exp(vectors[..., at]) if layout.is_log[at] else vectors[..., at])
+
         for index, slot in enumerate(layout.slots):
             for quantity, exponent in slot.parameter.scaling:
                 log_unit = np.log(self.params if quantity == "N" else self.tokens)
-                at = place[exponent]
-                value = np.exp(vectors[..., at]) if layout.is_log[at] else vectors[..., at]
-                out[..., index] = out[..., index] + sign * value * log_unit
+                out[..., index] = out[..., index] + sign * exponent_value(exponent, value) * log_unit
         return out
 
 

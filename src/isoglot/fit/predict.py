@@ -44,7 +44,7 @@ def losses(layout: Layout, vectors: np.ndarray, query: Query) -> np.ndarray:
 
 def loss_draws(fitted: Fit, query: Query, group: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Losses (R, n) at a query in original units; `group` (n,) and `vectors` (R, G, slots)."""
-    centred = rescale(query, fitted.centre)
+    centred = rescale(query, fitted.centre, fitted.law.columns)
     out = np.empty((len(vectors), query.num_points))
     for g in np.unique(group):
         mine = np.flatnonzero(group == g)
@@ -91,7 +91,9 @@ def _noise_draws(fitted: Fit, place: np.ndarray, draws: int) -> np.ndarray:
 def _points(fitted: Fit, points: Any, group: str | None) -> tuple[Query, np.ndarray, np.ndarray | None]:
     if isinstance(points, Query):
         return points, np.full(points.num_points, fitted.group_index(group)), None
-    table = make_table(points, by=fitted.by or None, transfer=dict(fitted.transfer))
+    table = make_table(
+        points, by=fitted.by or None, transfer=dict(fitted.transfer), columns=fitted.law.columns
+    )
     place = aligned(fitted, table)
     if table.languages != fitted.languages:
         raise InputError(
@@ -143,7 +145,9 @@ def floor_count(fitted: Fit, group: int) -> int:
     if not isinstance(fitted.law, Atlas) or fitted.table is None:
         return 0
     mine = np.flatnonzero(fitted.table.group == group)
-    query = jax.tree.map(lambda field: field[mine], rescale(fitted.table.query, fitted.centre))
+    query = jax.tree.map(
+        lambda field: field[mine], rescale(fitted.table.query, fitted.centre, fitted.law.columns)
+    )
     with jax.enable_x64(True):
         params = fitted.layout.to_params(jnp.asarray(fitted.vectors[group]))
         return int(np.asarray(fitted.law.floor_binds(params, query)).sum())

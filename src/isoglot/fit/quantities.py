@@ -18,6 +18,7 @@ from isoglot.fit.layout import Layout
 from isoglot.fit.profile import Profiler, quantity_values
 from isoglot.fit.solver import Program
 from isoglot.fit.table import pad
+from isoglot.laws.law import exponent_value
 
 if TYPE_CHECKING:
     from isoglot.fit.result import Fit, Method
@@ -37,11 +38,15 @@ class _Derived:
     def __call__(self, vector: Array, units: Array) -> Array:
         vector = jnp.asarray(vector)
         shifted, keys = vector, self.layout.keys
+
+        def value_of(name: str) -> Array:
+            place = keys.index(name)
+            return jnp.exp(vector[place]) if self.layout.is_log[place] else vector[place]
+
         for at, slot in enumerate(self.layout.slots):
             for name, exponent in slot.parameter.scaling:
-                place = keys.index(exponent)
-                value = jnp.exp(vector[place]) if self.layout.is_log[place] else vector[place]
-                shifted = shifted.at[at].add(value * units[0 if name == "N" else 1])
+                power = exponent_value(exponent, value_of)
+                shifted = shifted.at[at].add(power * units[0 if name == "N" else 1])
         value = self.quantity(self.layout.to_params(shifted))
         return jnp.log(value) if self.log else value
 

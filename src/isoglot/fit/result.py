@@ -109,6 +109,10 @@ class Fit:
             labels: Sequence[str] = ()
             if slot.parameter.axis == "transfer":
                 labels = members
+            elif slot.parameter.axis == "mixture":
+                labels = (self.groups[group] if self.groups[group] in self.languages else "own", *members)
+            elif slot.parameter.axis == "source":
+                labels = self.languages
             elif slot.parameter.axis == "repetition":
                 labels = getattr(self.law, "repetition_labels", ()) or ("target", "transfer", "other")
             plain = slot.parameter.size == 1 and not slot.parameter.axis

@@ -97,7 +97,7 @@ def simulate(
     sets = transfer_sets(spec, runs, transfer)
     bound = bind_law(spec, runs, sets, None)
     nested = all(isinstance(value, Mapping) for value in params.values())
-    table = make_table(runs, by="language", transfer=sets)
+    table = make_table(runs, by="language", transfer=sets, columns=bound.columns)
     undefined, reason = bound.unsupported(table.query)
     if undefined.any():
         row = int(np.flatnonzero(undefined)[0])

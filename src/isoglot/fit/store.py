@@ -33,6 +33,7 @@ def save_fit(fitted: Fit, path: str | Path) -> None:
     if fitted.table is not None:
         table = fitted.table
         arrays |= {f"query.{name}": np.asarray(getattr(table.query, name)) for name in QUERY}
+        arrays |= {f"extra.{name}": np.asarray(values) for name, values in table.query.extra.items()}
         arrays |= {f"table.{name}": getattr(table, name) for name in ("loss", "cluster", "group", "row")}
         if table.loss_se is not None:
             arrays["table.loss_se"] = table.loss_se
@@ -120,7 +121,11 @@ def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
     if manifest["table"] is not None:
         stored = manifest["table"]
         table = Table(
-            query=Query(**{name: arrays[f"query.{name}"] for name in QUERY}),
+            query=Query(
+                **{name: arrays[f"query.{name}"] for name in QUERY},
+                extra={column.name: arrays[f"extra.{column.name}"] for column in law.columns},
+            ),
+            columns=law.columns,
             loss=arrays["table.loss"],
             loss_se=arrays.get("table.loss_se"),
             cluster=arrays["table.cluster"],

@@ -15,9 +15,9 @@ import polars as pl
 from isoglot.core.errors import InputError, nearest
 from isoglot.fit.layout import Centre, Layout
 from isoglot.fit.solver import Data
-from isoglot.laws.law import AbstractLaw
+from isoglot.laws.law import AbstractLaw, Column, exponent_names
 from isoglot.laws.query import Query
-from isoglot.laws.registry import LawSpec, bind
+from isoglot.laws.registry import LAWS, LawSpec, bind
 from isoglot.runs import Runs
 
 Transfer = Mapping[str, Sequence[str]]
@@ -38,6 +38,7 @@ class Table:
     transfer: dict[str, tuple[str, ...]]
     row: np.ndarray
     left_out: dict[str, int]
+    columns: tuple[Column, ...] = ()
 
     def take(self, keep: np.ndarray, reason: str) -> Table:
         """Keep the rows of a mask; the others are counted under `reason`."""
@@ -57,6 +58,7 @@ class Table:
             transfer=self.transfer,
             row=self.row[keep],
             left_out={**self.left_out, reason: self.left_out.get(reason, 0) + int((~keep).sum())},
+            columns=self.columns,
         )
 
     @property
@@ -66,9 +68,17 @@ class Table:
 
 
 def make_table(
-    runs: Runs, *, by: str | Sequence[str] | None = None, transfer: dict[str, tuple[str, ...]] | None = None
+    runs: Runs,
+    *,
+    by: str | Sequence[str] | None = None,
+    transfer: dict[str, tuple[str, ...]] | None = None,
+    columns: Sequence[Column] = (),
 ) -> Table:
-    """Arrays of every row of a run table; `transfer` names the transfer set of each evaluated language."""
+    """Arrays of every row of a run table.
+
+    `transfer` names the transfer set of each evaluated language, `columns` what the law needs beyond size, data
+    and mixture.
+    """
     frame = runs.frame
     languages = query_languages(runs)
     position = {label: at for at, label in enumerate(languages)}
@@ -95,6 +105,7 @@ def make_table(
             target=target,
             num_languages=frame["num_languages"].to_numpy().astype(float),
             transfer=helpers,
+            extra={column.name: _extra(frame, column) for column in columns},
         ),
         loss=frame["loss"].to_numpy().astype(float),
         loss_se=frame["loss_se"].fill_null(0.0).to_numpy().astype(float)
@@ -108,7 +119,29 @@ def make_table(
         transfer=sets,
         row=np.arange(len(frame)),
         left_out={},
+        columns=tuple(columns),
     )
+
+
+def _extra(frame: pl.DataFrame, column: Column) -> np.ndarray:
+    """A column that a law asks for, with its default where a cell is missing."""
+    if column.name not in frame.columns:
+        if column.default is None:
+            raise InputError(
+                f"fit: the law needs the column {column.name!r} ({column.meaning}, {column.unit}), which the run table "
+                "lacks; add it, or map one with columns="
+            )
+        return np.full(len(frame), column.default)
+    values = frame[column.name]
+    if not values.dtype.is_numeric():
+        raise InputError(f"fit: column {column.name!r} holds {values.dtype}; the law needs numbers")
+    numbers = values.cast(pl.Float64).fill_nan(None)
+    if column.default is None and numbers.null_count():
+        row = int(numbers.is_null().arg_max() or 0)
+        raise InputError(
+            f"fit: column {column.name!r} is empty in row {frame['row'][row]}, and the law needs it; fill it or leave the row out"
+        )
+    return numbers.fill_null(column.default).to_numpy() if column.default is not None else numbers.to_numpy()
 
 
 def query_languages(runs: Runs) -> tuple[str, ...]:
@@ -159,7 +192,7 @@ def transfer_sets(spec: LawSpec, runs: Runs, given: Transfer | None) -> dict[str
     Co-sampled counts the runs whose mixture holds both languages; ties go to the language that comes first
     in the share columns. ATLAS Sec. 3 takes the three most co-sampled.
     """
-    wanted = spec.transfer if spec.transfer is not None else ("all" if spec.name == "two_share" else 0)
+    wanted = spec.transfer if spec.transfer is not None else LAWS[spec.name].default_transfer
     languages = query_languages(runs)
     if given is not None:
         return _given(given, runs, languages)
@@ -213,7 +246,7 @@ def bind_law(spec: LawSpec, runs: Runs, sets: Transfer, groups: Mapping[str, str
         labels = tuple(dict.fromkeys(of))
         index = tuple(labels.index(name) for name in of)
     size = max((len(members) for members in sets.values()), default=0)
-    return bind(spec, size, index, labels)
+    return bind(spec, size, index, labels, len(languages))
 
 
 def centre(table: Table, layout: Layout, fixed: Sequence[str]) -> Centre:
@@ -224,7 +257,7 @@ def centre(table: Table, layout: Layout, fixed: Sequence[str]) -> Centre:
     }
     for slot in layout.slots:
         for quantity, exponent in slot.parameter.scaling:
-            if slot.parameter.name in fixed and exponent not in fixed:
+            if slot.parameter.name in fixed and set(exponent_names(exponent)) - set(fixed):
                 units[quantity] = 1.0
     return Centre(units["N"], units["D"])
 
@@ -235,7 +268,8 @@ def pad(table: Table, unit: Centre, weight: np.ndarray, scale: float = 1.0) -> D
     longest = _rounded(max(len(m) for m in members))
     index = np.array([np.concatenate([m, np.full(longest - len(m), m[0])]) for m in members])
     real = np.array([np.arange(longest) < len(m) for m in members])
-    query = jax.tree.map(lambda field: np.asarray(field)[index], rescale(table.query, unit))
+    centred = rescale(table.query, unit, table.columns)
+    query = jax.tree.map(lambda field: np.asarray(field)[index], centred)
     return Data(
         query=query,
         loss=table.loss[index],
@@ -252,8 +286,15 @@ def _rounded(size: int) -> int:
     return -(-size // step) * step
 
 
-def rescale(query: Query, unit: Centre) -> Query:
-    """A query in centred units."""
+def rescale(query: Query, unit: Centre, columns: Sequence[Column]) -> Query:
+    """A query in centred units; `columns` say in which unit the law's further columns are counted."""
+    size = {"1": 1.0, "N": unit.params, "D": unit.tokens}
+    for column in columns:
+        if column.name not in query.extra and column.default is None:
+            raise InputError(
+                f"query: the law needs {column.name} ({column.meaning}, {column.unit}); give it in extra="
+            )
+    n = np.shape(query.N)
     return Query(
         N=np.asarray(query.N) / unit.params,
         D=np.asarray(query.D) / unit.tokens,
@@ -262,4 +303,9 @@ def rescale(query: Query, unit: Centre) -> Query:
         target=np.asarray(query.target),
         num_languages=np.asarray(query.num_languages),
         transfer=np.asarray(query.transfer),
+        extra={
+            column.name: np.asarray(query.extra.get(column.name, np.full(n, column.default)))
+            / size[column.dimension]
+            for column in columns
+        },
     )

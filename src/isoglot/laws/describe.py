@@ -46,7 +46,8 @@ def describe(name: str) -> dict[str, Any]:
 
 def _law(text: str) -> dict[str, Any]:
     spec = parse_law(text)
-    transfer = 1 if spec.name == "two_share" else int(spec.transfer) if isinstance(spec.transfer, int) else 0
+    wanted = LAWS[spec.name].default_transfer if spec.transfer is None else spec.transfer
+    transfer = 1 if wanted == "all" else int(wanted)
     index = (0, 1) if spec.options.get("repetition") in ("group", "language") else ()
     law = bind(spec, transfer, index)
     doc = inspect.cleandoc(type(law).__doc__ or "").split("\n>>>")[0].rstrip()

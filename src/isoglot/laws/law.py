@@ -1,9 +1,10 @@
 """What a law is: a frozen module that predicts losses from named parameters and a query.
 
 A law is pure: no fitting, plotting or I/O. It states its parameters (`Parameter`: unit, bounds, transform,
-prior, start values), `predict(params, query) -> loss`, and `basis`, the columns whose non-negative
-combination with (E, A, B) is the loss, or for laws that are not linear in them, seeds it. Anything that a law needs
-from outside (transfer set, groups) is an array in the query or a static field of the law.
+prior, start values), the columns it needs beyond size, data and mixture (`Column`), `predict(params, query) -> loss`,
+and `basis`, the columns whose non-negative combination with its linear parameters is the loss, or for laws that
+are not linear in them, seeds it. Anything that a law needs from outside (transfer set, groups, learning rates) is an
+array in the query or a static field of the law.
 
 To add a law: one file with a frozen `AbstractLaw` subclass, one line in `registry.py`, one row in the
 contract table of the tests.
@@ -12,9 +13,9 @@ contract table of the tests.
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
@@ -31,10 +32,13 @@ class Parameter:
     """One parameter of a law.
 
     `transform` is the coordinate in which it is fitted: `log` for positive quantities, `identity` for
-    quantities that may be zero or negative. `size` > 1 makes it a vector along `axis`. `scaling` names
-    how it changes with the unit of N or D: `(("N", "alpha"),)` says that it carries N**alpha, so A fitted
-    with N in units of N0 is A / N0**alpha. `seed` lists start values of a parameter that the linear
-    projection does not determine. `prior` is (median, sd of the log) or (mean, sd) for identity.
+    quantities that may be zero or negative. `size` > 1 makes it a vector along `axis`: `transfer` (the helper
+    languages of the evaluated one), `mixture` (the evaluated language, then its helpers), `source` (every language
+    of the shares), `repetition` (the law's own labels). `scaling` names how it changes with the unit of N or D:
+    `(("N", "alpha"),)` says that it carries N**alpha, so A fitted with N in units of N0 is A / N0**alpha; an
+    exponent is a number or a parameter, negated, multiplied by a number or divided by another parameter (`-b`,
+    `2*eta`, `alpha/g`). `seed` lists start values of a parameter that the linear projection does not determine.
+    `prior` is (median, sd of the log) or (mean, sd) for identity.
     """
 
     name: str
@@ -45,15 +49,64 @@ class Parameter:
     transform: Literal["log", "identity"]
     seed: tuple[float, ...] = ()
     size: int = 1
-    axis: Literal["", "transfer", "repetition"] = ""
+    axis: Literal["", "transfer", "mixture", "source", "repetition"] = ""
     linear: bool = False
     shared: bool = False
     scaling: tuple[tuple[str, str], ...] = ()
     prior: tuple[float, float] | None = None
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column that a law needs beyond size, data and mixture; it reaches the law as `query.extra[name]`.
+
+    `dimension` is the quantity in whose unit it is counted (`N`, `D`, or `1` for neither), so that centred units
+    apply to it. `default` stands in for a missing column or cell; without one the column is required.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+    dimension: Literal["1", "N", "D"] = "1"
+    default: float | None = None
+
+
+def exponent_value(text: str, value: Callable[[str], Any]) -> Any:
+    """The value of an exponent in `Parameter.scaling`; `value` looks a parameter up.
+
+    >>> [exponent_value(text, {"a": 6.0, "g": 3.0}.get) for text in ("1", "-a", "2*a", "a/g")]
+    [1.0, -6.0, 12.0, 2.0]
+    """
+    numerator, _, denominator = text.removeprefix("-").partition("/")
+    factor, _, name = numerator.rpartition("*")
+    try:
+        amount: Any = float(name)
+    except ValueError:
+        amount = value(name)
+    amount = amount * float(factor or 1.0) * (-1.0 if text.startswith("-") else 1.0)
+    return amount / value(denominator) if denominator else amount
+
+
+def exponent_names(text: str) -> tuple[str, ...]:
+    """The parameters that an exponent in `Parameter.scaling` names.
+
+    >>> exponent_names("-2*alpha/g"), exponent_names("1")
+    (('alpha', 'g'), ())
+    """
+    numerator, _, denominator = text.removeprefix("-").partition("/")
+    names = (numerator.rpartition("*")[2], denominator)
+    return tuple(name for name in names if name and not name.replace(".", "").isdigit())
+
+
 class AbstractLaw(eqx.Module):
-    """Interface of every law. Final classes are frozen and nobody subclasses them."""
+    """Interface of every law. Final classes are frozen and nobody subclasses them.
+
+    `default_transfer` is how many helper languages each target gets where the caller names none (a number or
+    `all`); `positive` says that every prediction is above zero, so that its logarithm can be fitted.
+    """
+
+    default_transfer: ClassVar[int | str] = 0
+    positive: ClassVar[bool] = True
 
     @property
     @abc.abstractmethod
@@ -67,11 +120,16 @@ class AbstractLaw(eqx.Module):
 
     @abc.abstractmethod
     def basis(self, params: Params, query: Query) -> Array:
-        """Columns (n, 3) that multiply (E, A, B); exact for linear laws, a seed for the others."""
+        """Columns (n, m) that multiply the m linear parameters, in their order; a seed where the law is not linear."""
 
     @abc.abstractmethod
     def predict(self, params: Params, query: Query) -> Array:
         """Loss at each point, shape (n,), in the unit of the runs that were fitted."""
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns that the law needs beyond N, D, shares and unique tokens."""
+        return ()
 
     def unsupported(self, query: Query) -> tuple[np.ndarray, str]:
         """Mask (n,) of points where the law is not defined, and the reason in words."""

@@ -7,7 +7,7 @@ model trained on its own language alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -31,6 +31,7 @@ class Query(eqx.Module):
     | `target` | n | index of the evaluated language in the K axis |
     | `num_languages` | n | K of the mixture (languages with a positive share) |
     | `transfer` | n, m | indices of the languages in the transfer set of the evaluated language |
+    | `extra` | n each | what else a law needs, by the name of its `Column` |
     """
 
     N: Array | np.ndarray
@@ -40,6 +41,7 @@ class Query(eqx.Module):
     target: Array | np.ndarray
     num_languages: Array | np.ndarray
     transfer: Array | np.ndarray
+    extra: dict[str, Any] = eqx.field(default_factory=dict)
 
     @property
     def num_points(self) -> int:
@@ -56,10 +58,12 @@ def query(
     target: Arraylike = 0,
     num_languages: Arraylike | None = None,
     transfer: Sequence[int] | Arraylike | None = None,
+    extra: Mapping[str, Arraylike] | None = None,
 ) -> Query:
     """Build a `Query` from scalars or arrays, broadcasting everything to one length.
 
-    `N` in parameters, `D` in tokens of all languages; `shares` and `unique` are (K,) or (n, K).
+    `N` in parameters, `D` in tokens of all languages; `shares` and `unique` are (K,) or (n, K); `extra` are the
+    columns that a law asks for, scalars or (n,).
 
     Raises InputError when N or D is not positive, or shares are negative or do not sum to 1.
 
@@ -68,11 +72,13 @@ def query(
     (2, (2, 2), [2.0, 2.0])
     """
     mixtures = 1 if shares is None or np.ndim(shares) == 1 else len(shares)
-    parameters, tokens, index, _ = np.broadcast_arrays(
+    more = {name: np.atleast_1d(np.asarray(values, float)) for name, values in (extra or {}).items()}
+    parameters, tokens, index, _, *columns = np.broadcast_arrays(
         np.atleast_1d(np.asarray(N, float)),
         np.atleast_1d(np.asarray(D, float)),
         np.atleast_1d(np.asarray(target, int)),
         np.zeros(mixtures),
+        *more.values(),
     )
     n = parameters.shape[0]
     for name, values in (("N", parameters), ("D", tokens)):
@@ -105,6 +111,7 @@ def query(
         target=index.copy(),
         num_languages=np.asarray(count, float).copy(),
         transfer=helpers.copy(),
+        extra={name: values.copy() for name, values in zip(more, columns, strict=True)},
     )
 
 

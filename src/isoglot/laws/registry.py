@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from isoglot.core.errors import InputError, nearest
 from isoglot.laws.atlas import Atlas
@@ -28,7 +28,7 @@ LAWS: dict[str, type[AbstractLaw]] = {
 }
 
 # Options whose values depend on the runs (which languages, which groups) and are resolved by a fit.
-RESOLVED = {"num_transfer": "transfer", "repetition_index": "", "repetition_labels": ""}
+RESOLVED = ("num_transfer", "num_sources", "repetition_index", "repetition_labels")
 
 
 @dataclass(frozen=True)
@@ -98,17 +98,19 @@ def parse_law(text: str) -> LawSpec:
 
 
 def law_options(law: type[AbstractLaw]) -> dict[str, tuple[str, ...]]:
-    """Option name -> allowed words (empty: yes or no, or a count)."""
-    words = {
-        "tokens": ("total", "target"),
-        "other": ("none", "language", "pooled"),
-        "repetition": ("shared", "role", "group", "language"),
-        "tied": ("true", "false"),
-    }
-    names = [entry.name for entry in dataclasses.fields(law)]
-    found = {name: words[name] for name in names if name in words}
-    if "num_transfer" in names:
-        found["transfer"] = ()
+    """Option name -> allowed words, from the types of the law's fields; `transfer` takes a number or all.
+
+    >>> law_options(Chinchilla)
+    {'tokens': ('total', 'target'), 'tied': ('true', 'false')}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name, kind in get_type_hints(law).items():
+        if get_origin(kind) is Literal:
+            found[name] = get_args(kind)
+        elif kind is bool:
+            found[name] = ("true", "false")
+        elif name == "num_transfer":
+            found["transfer"] = ()
     return found
 
 
@@ -125,13 +127,19 @@ def _transfer(law: str, value: str) -> int | str:
 
 
 def bind(
-    spec: LawSpec, num_transfer: int = 0, index: tuple[int, ...] = (), labels: tuple[str, ...] = ()
+    spec: LawSpec,
+    num_transfer: int = 0,
+    index: tuple[int, ...] = (),
+    labels: tuple[str, ...] = (),
+    num_sources: int = 1,
 ) -> AbstractLaw:
     """The law of a specification, with the sizes that depend on the runs filled in."""
     options = dict(spec.options)
     names = {entry.name for entry in dataclasses.fields(LAWS[spec.name])}
     if "num_transfer" in names:
         options["num_transfer"] = num_transfer
+    if "num_sources" in names:
+        options["num_sources"] = num_sources
     if options.get("repetition") in ("group", "language"):
         options["repetition_index"], options["repetition_labels"] = index, labels
     return LAWS[spec.name](**options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -28,6 +30,8 @@ class TwoShare(AbstractLaw):
     >>> float(evaluate(TwoShare(num_transfer=2), p, q)[0].round(6))
     2.500061
     """
+
+    default_transfer: ClassVar[int | str] = "all"
 
     num_transfer: int = 1
 
