@@ -8,36 +8,13 @@ published formulas or runs. `default` marks what a plan may use unasked; `demons
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from isoglot.core.errors import InputError, nearest
+from isoglot.laws.preset import Preset as Preset
+from isoglot.laws.published_classics import CLASSICS
 
 N_TOTAL = "total (with embeddings)"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Constants of one law from one source.
-
-    `law` is a law specification; `ranges` the runs behind the constants; `spread`, where known, the covariance
-    of the fit's coordinates (E, ln A - alpha ln N0, ln B - beta ln D0, ln alpha, ln beta) with its centre.
-    """
-
-    name: str
-    law: str
-    params: Mapping[str, Any]
-    grade: str
-    source: str
-    tokenizer: str
-    params_convention: str
-    loss_unit: str
-    ranges: Mapping[str, tuple[float, float]]
-    note: str
-    use: str = "default"
-    spread: Mapping[str, Any] = field(default_factory=dict)
-
 
 HOFFMANN_RANGES = {"N": (4.4e7, 1.6e10), "C": (6e18, 3e21)}
 # The reconstructed points: N and C as digitised, D = C / 6N.
@@ -230,7 +207,7 @@ def _table_c1() -> list[Preset]:
 
 
 PRESETS: dict[str, Preset] = {
-    preset.name: preset for preset in (*_CHINCHILLA, DATABLATIONS, REPETITION_PRIOR, *_table_c1())
+    preset.name: preset for preset in (*_CHINCHILLA, DATABLATIONS, REPETITION_PRIOR, *CLASSICS, *_table_c1())
 }
 
 
