@@ -37,7 +37,7 @@ class Parameter:
     of the shares), `repetition` (the law's own labels). `scaling` names how it changes with the unit of N or D:
     `(("N", "alpha"),)` says that it carries N**alpha, so A fitted with N in units of N0 is A / N0**alpha; an
     exponent is a number or a parameter, negated, multiplied by a number or divided by another parameter (`-b`,
-    `2*eta`, `alpha/g`). `seed` lists start values of a parameter that the linear projection does not determine.
+    `2*eta`, `alpha/g`, `alpha/(1+alpha)`). `seed` lists start values of a parameter that the linear projection does not determine.
     `prior` is (median, sd of the log) or (mean, sd) for identity.
     """
 
@@ -74,8 +74,8 @@ class Column:
 def exponent_value(text: str, value: Callable[[str], Any]) -> Any:
     """The value of an exponent in `Parameter.scaling`; `value` looks a parameter up.
 
-    >>> [exponent_value(text, {"a": 6.0, "g": 3.0}.get) for text in ("1", "-a", "2*a", "a/g")]
-    [1.0, -6.0, 12.0, 2.0]
+    >>> [exponent_value(text, {"a": 6.0, "g": 3.0}.get) for text in ("1", "-a", "2*a", "a/g", "a/(1+g)")]
+    [1.0, -6.0, 12.0, 2.0, 1.5]
     """
     numerator, _, denominator = text.removeprefix("-").partition("/")
     factor, _, name = numerator.rpartition("*")
@@ -84,7 +84,10 @@ def exponent_value(text: str, value: Callable[[str], Any]) -> Any:
     except ValueError:
         amount = value(name)
     amount = amount * float(factor or 1.0) * (-1.0 if text.startswith("-") else 1.0)
-    return amount / value(denominator) if denominator else amount
+    if not denominator:
+        return amount
+    name = denominator.removeprefix("(1+").removesuffix(")")
+    return amount / (value(name) + (1.0 if name != denominator else 0.0))
 
 
 def exponent_names(text: str) -> tuple[str, ...]:
@@ -94,7 +97,7 @@ def exponent_names(text: str) -> tuple[str, ...]:
     (('alpha', 'g'), ())
     """
     numerator, _, denominator = text.removeprefix("-").partition("/")
-    names = (numerator.rpartition("*")[2], denominator)
+    names = (numerator.rpartition("*")[2], denominator.removeprefix("(1+").removesuffix(")"))
     return tuple(name for name in names if name and not name.replace(".", "").isdigit())
 
 
