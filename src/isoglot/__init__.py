@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from isoglot.fit.compare import Comparison as Comparison
     from isoglot.fit.compare import compare as compare
     from isoglot.fit.fit import fit as fit
+    from isoglot.fit.frontier import frontier as frontier
+    from isoglot.fit.frontier_line import Frontier as Frontier
     from isoglot.fit.published import published as published
     from isoglot.fit.result import Fit as Fit
     from isoglot.fit.simulate import Noise as Noise
@@ -43,12 +45,14 @@ _HOME = {
     "plan": "isoglot.plan.plan",
     "read_brief": "isoglot.plan.brief",
     "Fit": "isoglot.fit.result",
+    "Frontier": "isoglot.fit.frontier_line",
     "Noise": "isoglot.fit.simulate",
     "Runs": "isoglot.runs",
     "check_runs": "isoglot.runs",
     "Comparison": "isoglot.fit.compare",
     "compare": "isoglot.fit.compare",
     "fit": "isoglot.fit.fit",
+    "frontier": "isoglot.fit.frontier",
     "grid": "isoglot.fit.simulate",
     "laws": "isoglot.laws.registry",
     "load_fit": "isoglot.fit.store",
