@@ -81,6 +81,12 @@ def fit_command(
             "--weights", metavar="NAME", help="none, or loss_se to weigh rows by their standard error."
         ),
     ] = "none",
+    transfer_count: Annotated[
+        str | None,
+        typer.Option(
+            "--transfer-count", metavar="NAME", help="Co-sampling counts runs (default), mixtures or tokens."
+        ),
+    ] = None,
     save: Annotated[
         Path | None, typer.Option("--save", metavar="FILE", help="Write the fit for predict and plan.")
     ] = None,
@@ -110,6 +116,7 @@ def fit_command(
             seed=seed,
             fixed=numbers(fixed),
             drop_highest=drop_highest,
+            transfer=transfer_count,  # type: ignore[arg-type]
             weights=weights,  # type: ignore[arg-type]
             progress=say,
         )
@@ -162,11 +169,20 @@ def print_fit(found: dict[str, Any]) -> None:
     )
     for reason, count in found["left_out"].items():
         typer.echo(f"left out: {count} rows, {reason}")
+    _print_transfer(found["transfer_note"])
     starts = ", ".join(f"{key} {value}" for key, value in found["starts"].items())
     typer.echo(f"starts: {starts}\n")
     (_print_wide if len(found["groups"]) > MANY else _print_long)(found)
     _print_findings(found["diagnostics"])
     typer.echo("\nIntervals are given the form of the law. A and B mean nothing without their exponents.")
+
+
+def _print_transfer(notes: list[str]) -> None:
+    """How helper languages were chosen, with the ties."""
+    for place, note in enumerate(notes[: MANY + 1]):
+        typer.echo(f"transfer: {note}" if place == 0 else f"  {note}")
+    if len(notes) > MANY + 1:
+        typer.echo(f"  and {len(notes) - MANY - 1} more languages (--json lists all)")
 
 
 def _print_long(found: dict[str, Any]) -> None:

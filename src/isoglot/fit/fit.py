@@ -19,7 +19,8 @@ from isoglot.fit.objective import Objective, make_objective
 from isoglot.fit.resample import cluster_counts
 from isoglot.fit.result import Fit, Ranges
 from isoglot.fit.solver import Data, Program, compile_solver
-from isoglot.fit.table import Table, Transfer, bind_law, centre, make_table, pad, transfer_sets
+from isoglot.fit.table import Table, bind_law, centre, make_table, pad
+from isoglot.fit.transfer_sets import TransferOption, transfer_sets
 from isoglot.laws.law import AbstractLaw, exponent_value
 from isoglot.laws.registry import LawSpec, parse_law
 from isoglot.runs import Runs
@@ -38,7 +39,7 @@ def fit(
     bootstrap: int = 1000,
     seed: int = 0,
     fixed: Mapping[str, float | Sequence[float]] | None = None,
-    transfer: Transfer | None = None,
+    transfer: TransferOption | None = None,
     groups: Mapping[str, str] | None = None,
     drop_highest: int = 0,
     weights: Literal["none", "loss_se"] = "none",
@@ -50,7 +51,8 @@ def fit(
     All starts, draws and groups are solved as one batch in float64. `by` fits each value of a column (or
     columns) separately; `pool="shared"` then shares the law's exponents across them, and a sequence of
     parameter names shares those. `fixed` holds parameters at values; `transfer` gives each evaluated language its
-    helper languages (otherwise the specification's number of most co-sampled ones); `groups` maps source
+    helper languages, or scores for `transfer=best3`, or what co-sampling counts (`runs`, `mixtures`, `tokens`; see
+    `isoglot.fit.transfer_sets`), and the choice is told in `transfer_note`; `groups` maps source
     languages to groups for `atlas:repetition=group`. `drop_highest` leaves out the rows with the largest
     losses, counted in `left_out`. `weights="loss_se"` weighs rows by 1 / (noise^2 + loss_se^2).
     `check=False` skips profiles and sensitivity checks (used inside comparisons).
@@ -67,10 +69,11 @@ def fit(
     """
     spec = parse_law(law) if isinstance(law, str) else law
     say = progress or (lambda _: None)
-    sets = transfer_sets(spec, runs, transfer)
-    bound = bind_law(spec, runs, sets, groups)
+    choice = transfer_sets(spec, runs, transfer)
+    bound = bind_law(spec, runs, choice.sets, groups)
     layout = Layout(bound, _shared(bound, pool))
-    table = _leave_out(make_table(runs, by=by, transfer=sets, columns=bound.columns), bound, drop_highest)
+    table = make_table(runs, by=by, transfer=choice.sets, columns=bound.columns)
+    table = _leave_out(replace(table, transfer_note=choice.notes), bound, drop_highest)
     constants = _constants(bound, fixed or {})
     job = _Job(spec, layout, table, constants, make_objective(objective), seed, weights)
     say("starts")
@@ -247,6 +250,7 @@ class _Job:
             noise=_noise(shape, data, self.objective, free),
             ranges=ranges(self.table),
             transfer=self.table.transfer,
+            transfer_note=self.table.transfer_note,
             languages=self.table.languages,
             loss_unit=runs.loss_unit,
             params_convention=runs.params_convention,

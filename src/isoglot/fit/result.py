@@ -75,6 +75,7 @@ class Fit:
     verdicts: tuple[tuple[int, str, float, float, bool], ...] = ()
     ranges: Ranges = field(default_factory=Ranges)
     transfer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    transfer_note: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("own",)
     loss_unit: str = "nats_per_token"
     params_convention: str = "unknown"

@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 
 from isoglot.core.errors import InputError
-from isoglot.fit.table import Transfer, bind_law, make_table, transfer_sets
+from isoglot.fit.table import bind_law, make_table
+from isoglot.fit.transfer_sets import TransferOption, transfer_sets
 from isoglot.laws.law import evaluate
 from isoglot.laws.registry import LawSpec, parse_law
 from isoglot.runs import Runs, read_runs
@@ -77,7 +78,7 @@ def simulate(
     *,
     noise: float | Noise = 0.003,
     seed: int = 0,
-    transfer: Transfer | None = None,
+    transfer: TransferOption | None = None,
 ) -> Runs:
     """Losses of a law at the points of a table, with noise; everything but the loss is kept.
 
@@ -94,7 +95,7 @@ def simulate(
     runs = (
         points if isinstance(points, Runs) else read_runs(points, name="simulated points", duplicates="keep")
     )
-    sets = transfer_sets(spec, runs, transfer)
+    sets = transfer_sets(spec, runs, transfer).sets
     bound = bind_law(spec, runs, sets, None)
     nested = all(isinstance(value, Mapping) for value in params.values())
     table = make_table(runs, by="language", transfer=sets, columns=bound.columns)

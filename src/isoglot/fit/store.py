@@ -97,6 +97,7 @@ def _manifest(fitted: Fit) -> dict[str, Any]:
         "diagnostics": [dataclasses.asdict(finding) for finding in fitted.diagnostics],
         "ranges": {name: list(ends) for name, ends in fitted.ranges.values.items()},
         "transfer": {label: list(members) for label, members in fitted.transfer.items()},
+        "transfer_note": list(fitted.transfer_note),
         "left_out": dict(fitted.left_out),
         "starts": dict(fitted.starts),
         "table": None
@@ -155,6 +156,7 @@ def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
             (int(g), str(k), float(a), float(b), bool(ok)) for g, k, a, b, ok in manifest["verdicts"]
         ),
         transfer=transfer,
+        transfer_note=tuple(manifest.get("transfer_note", ())),
         table=table,
         **tuples,
         **plain,

@@ -54,6 +54,8 @@ def to_dict(fitted: Fit, level: float = 0.9, method: Method = "bootstrap") -> di
         "rows": fitted.num_rows,
         "clusters": fitted.num_clusters,
         "left_out": dict(fitted.left_out),
+        "transfer": {label: list(members) for label, members in fitted.transfer.items()},
+        "transfer_note": list(fitted.transfer_note),
         "starts": dict(fitted.starts),
         "ranges": {name: list(ends) for name, ends in fitted.ranges.values.items()},
         "diagnostics": [

@@ -17,7 +17,7 @@ from isoglot.fit.layout import Centre, Layout
 from isoglot.fit.solver import Data
 from isoglot.laws.law import AbstractLaw, Column, exponent_names
 from isoglot.laws.query import Query
-from isoglot.laws.registry import LAWS, LawSpec, bind
+from isoglot.laws.registry import LawSpec, bind
 from isoglot.runs import Runs
 
 Transfer = Mapping[str, Sequence[str]]
@@ -39,6 +39,7 @@ class Table:
     row: np.ndarray
     left_out: dict[str, int]
     columns: tuple[Column, ...] = ()
+    transfer_note: tuple[str, ...] = ()
 
     def take(self, keep: np.ndarray, reason: str) -> Table:
         """Keep the rows of a mask; the others are counted under `reason`."""
@@ -59,6 +60,7 @@ class Table:
             row=self.row[keep],
             left_out={**self.left_out, reason: self.left_out.get(reason, 0) + int((~keep).sum())},
             columns=self.columns,
+            transfer_note=self.transfer_note,
         )
 
     @property
@@ -184,53 +186,6 @@ def _group(frame: pl.DataFrame, by: str | Sequence[str] | None) -> tuple[tuple[s
     groups = tuple(dict.fromkeys(values))
     place = {label: at for at, label in enumerate(groups)}
     return groups, np.array([place[value] for value in values])
-
-
-def transfer_sets(spec: LawSpec, runs: Runs, given: Transfer | None) -> dict[str, tuple[str, ...]]:
-    """The transfer set of each evaluated language: given, all others, or the most co-sampled ones.
-
-    Co-sampled counts the runs whose mixture holds both languages; ties go to the language that comes first
-    in the share columns. ATLAS Sec. 3 takes the three most co-sampled.
-    """
-    wanted = spec.transfer if spec.transfer is not None else LAWS[spec.name].default_transfer
-    languages = query_languages(runs)
-    if given is not None:
-        return _given(given, runs, languages)
-    if not wanted or not runs.share_languages:
-        return {}
-    shares = _columns(runs.frame.unique("run", maintain_order=True), "share", languages, 0.0) > 0
-    together = shares.T.astype(int) @ shares.astype(int)
-    sets = {}
-    for label in runs.languages:
-        at = languages.index(label)
-        others = [j for j in range(len(languages)) if j != at and languages[j] in runs.share_languages]
-        ranked = others if wanted == "all" else sorted(others, key=lambda j: -together[at, j])[: int(wanted)]
-        sets[label] = tuple(languages[j] for j in ranked)
-    width = {len(members) for members in sets.values()}
-    if len(width) > 1:  # an evaluated language without share column has one more partner than the others
-        sets = {label: members[: min(width)] for label, members in sets.items()}
-    return sets
-
-
-def _given(given: Transfer, runs: Runs, languages: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    sizes = {len(members) for members in given.values()}
-    for label in runs.languages:
-        if label not in given:
-            raise InputError(
-                f"fit: transfer names no set for the evaluated language {label!r}; give one for each"
-            )
-    if len(sizes) > 1:
-        raise InputError(
-            f"fit: transfer sets have sizes {sorted(sizes)}; give every language a set of one size"
-        )
-    for label, members in given.items():
-        for member in members:
-            if member not in languages or member == label:
-                listing = ", ".join(languages)
-                raise InputError(
-                    f"fit: transfer set of {label!r} holds {member!r}; allowed are other languages of {listing}"
-                )
-    return {label: tuple(members) for label, members in given.items()}
 
 
 def bind_law(spec: LawSpec, runs: Runs, sets: Transfer, groups: Mapping[str, str] | None) -> AbstractLaw:

@@ -47,7 +47,7 @@ def describe(name: str) -> dict[str, Any]:
 def _law(text: str) -> dict[str, Any]:
     spec = parse_law(text)
     wanted = LAWS[spec.name].default_transfer if spec.transfer is None else spec.transfer
-    transfer = 1 if wanted == "all" else int(wanted)
+    transfer = 1 if wanted == "all" else int(str(wanted).removeprefix("best"))
     index = (0, 1) if spec.options.get("repetition") in ("group", "language") else ()
     law = bind(spec, transfer, index)
     doc = inspect.cleandoc(type(law).__doc__ or "").split("\n>>>")[0].rstrip()

@@ -35,7 +35,7 @@ RESOLVED = ("num_transfer", "num_sources", "repetition_index", "repetition_label
 class LawSpec:
     """A law with its options, before it is bound to the languages of a run table.
 
-    `transfer` is how many helper languages each target gets (`all`, or a number).
+    `transfer` is how many helper languages each target gets: `all`, a number, or `best3` for the best-scoring.
     """
 
     name: str
@@ -121,9 +121,13 @@ def _value(law: str, key: str, value: str, allowed: tuple[str, ...]) -> Any:
 
 
 def _transfer(law: str, value: str) -> int | str:
-    if value == "all" or (value.isdigit() and int(value) >= 0):
+    if value == "all" or value.isdigit():
         return value if value == "all" else int(value)
-    raise InputError(f"law {law}: transfer={value!r} is not allowed; give a number of languages or all")
+    if value.removeprefix("best").isdigit() and value.startswith("best"):
+        return f"best{int(value.removeprefix('best'))}"
+    raise InputError(
+        f"law {law}: transfer={value!r} is not allowed; give a number of languages, all, or best3 for the best-scoring"
+    )
 
 
 def bind(
