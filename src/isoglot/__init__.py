@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from isoglot.laws.registry import laws as laws
     from isoglot.plan.brief import Brief as Brief
     from isoglot.plan.brief import read_brief as read_brief
+    from isoglot.plan.crossover import crossover as crossover
     from isoglot.plan.plan import Plan as Plan
     from isoglot.plan.plan import plan as plan
     from isoglot.runs import Runs as Runs
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 _HOME = {
     "Brief": "isoglot.plan.brief",
     "Plan": "isoglot.plan.plan",
+    "crossover": "isoglot.plan.crossover",
     "plan": "isoglot.plan.plan",
     "read_brief": "isoglot.plan.brief",
     "Fit": "isoglot.fit.result",

@@ -352,7 +352,7 @@ def test_unknown_field_in_file(tmp_path: Path) -> None:
     path.write_text("budgt = 1e21\n", encoding="utf-8")
     assert read_error(path) == (
         f"{path}: field 'budgt' is unknown (did you mean budget?); fields are budget, languages, gpus, params, "
-        "tokens, max_epochs, objective, level, force"
+        "tokens, max_epochs, objective, level, force, grow_to, base"
     )
 
 

@@ -88,7 +88,9 @@ def test_marginal_values_are_equal_without_limits() -> None:
 
 def test_a_plan_is_json(answer: ig.Plan) -> None:
     plain = json.loads(json.dumps(answer.to_dict(), allow_nan=False))
-    assert set(plain) == {"brief", "size", "mixture", "rests_on", "would_change", "warnings"}
+    sentences = {"rests_on", "would_change", "warnings"}
+    assert set(plain) == {"brief", "size", "mixture", "languages", "start", *sentences}
+    assert plain["languages"] is None and plain["start"] is None
     assert plain["size"]["params"] == answer.size.params
     assert plain["mixture"]["shares"] == answer.mixture.shares
     assert plain["brief"]["flops"] == 1e21
@@ -237,9 +239,9 @@ def test_a_law_without_uncertainty_says_so() -> None:
 def test_unknown_question() -> None:
     with pytest.raises(InputError) as error:
         ig.plan(ig.Brief(budget=1e21), {"sise": ig.published()})
-    assert (
-        str(error.value)
-        == "plan: question 'sise' is unknown (did you mean size?); questions are size, mixture"
+    assert str(error.value) == (
+        "plan: question 'sise' is unknown (did you mean size?); "
+        "questions are size, mixture, languages, scratch, continued"
     )
 
 

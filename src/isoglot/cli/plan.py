@@ -54,12 +54,32 @@ def plan_command(
     mixture_fit: Annotated[
         str | None, typer.Option("--mixture-fit", metavar="FIT", help="Fit for the mixture.")
     ] = None,
+    languages_fit: Annotated[
+        str | None, typer.Option("--languages-fit", metavar="FIT", help="Fit of capacity for --grow-to.")
+    ] = None,
+    scratch_fit: Annotated[
+        str | None, typer.Option("--scratch-fit", metavar="FIT", help="Fit of runs from scratch, for --base.")
+    ] = None,
+    continued_fit: Annotated[
+        str | None, typer.Option("--continued-fit", metavar="FIT", help="Fit of continued runs, for --base.")
+    ] = None,
+    grow_to: Annotated[
+        int | None, typer.Option("--grow-to", metavar="K", help="Also: what this many languages cost.")
+    ] = None,
+    base: Annotated[
+        str | None,
+        typer.Option(
+            "--base",
+            metavar="params=N[,tokens=D,flops=C,models=M,count=true,share.NAME=P]",
+            help="Also: continue this checkpoint, or start from scratch?",
+        ),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Plan even from parameters that are not identified.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Plan size, tokens and language mixture for a budget."""
+    """Plan size, tokens and language mixture for a budget; more languages, scratch or continue."""
     from isoglot.plan import plan as make_plan
 
     given = {
@@ -72,11 +92,20 @@ def plan_command(
         "objective": objective,
         "level": level,
         "force": force or None,
+        "grow_to": grow_to,
+        "base": None if base is None else _base(base),
     }
     question = _brief(brief, {key: value for key, value in given.items() if value is not None})
     with progress() as say:
         say("planning")
-        answer = make_plan(question, _fits(fit, size_fit, mixture_fit))
+        named = {
+            "size": size_fit or fit,
+            "mixture": mixture_fit or fit,
+            "languages": languages_fit,
+            "scratch": scratch_fit,
+            "continued": continued_fit,
+        }
+        answer = make_plan(question, _fits(named))
     if as_json:
         print_json(answer.to_dict())
     else:
@@ -93,15 +122,39 @@ def _brief(path: Path | None, given: dict[str, Any]) -> Brief:
     return dataclasses.replace(read_brief(path), **given)
 
 
-def _fits(fit: str | None, size: str | None, mixture: str | None) -> Any:
+def _fits(named: dict[str, str | None]) -> Any:
+    """Load every named fit once; None if no question names one."""
     from isoglot.cli.predict import load
 
-    chosen = {"size": size or fit, "mixture": mixture or fit}
-    loaded: dict[str, Any] = {}
-    for name in dict.fromkeys(chosen.values()):
-        if name is not None:
-            loaded[name] = load(name)
-    return {question: loaded[name] for question, name in chosen.items() if name is not None} or None
+    loaded = {name: load(name) for name in dict.fromkeys(named.values()) if name is not None}
+    return {question: loaded[name] for question, name in named.items() if name is not None} or None
+
+
+def _base(text: str) -> dict[str, Any]:
+    """Parse key=value,...; `share.NAME=P` are the shares of the base.
+
+    >>> _base("params=2e9,tokens=1e12,count=true,share.eng=0.05")
+    {'params': 2000000000.0, 'tokens': 1000000000000.0, 'count': True, 'shares': {'eng': 0.05}}
+    """
+    found: dict[str, Any] = {}
+    shares: dict[str, float] = {}
+    for item in text.split(","):
+        key, equals, value = item.strip().partition("=")
+        if not equals:
+            raise InputError(
+                f"--base has '{item}', which is no key=value; give such as params=2e9,tokens=1e12,count=true"
+            )
+        if key in found or key.removeprefix("share.") in shares:
+            raise InputError(f"--base has {key} twice; give it once")
+        if key.startswith("share."):
+            shares[key.removeprefix("share.")] = _number(value, f"--base: {key}")
+        elif key == "count":
+            if value not in ("true", "false"):
+                raise InputError(f"--base: count takes true or false, not '{value}'")
+            found[key] = value == "true"
+        else:
+            found[key] = _number(value, f"--base: {key}")
+    return {**found, "shares": shares} if shares else found
 
 
 def _gpus(text: str) -> dict[str, Any]:

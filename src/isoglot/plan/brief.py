@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import numbers
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,16 +12,11 @@ from typing import Any, Literal
 
 from isoglot.core.errors import InputError, nearest
 from isoglot.core.languages import parse_label
+from isoglot.plan.base import Base, read_base
+from isoglot.plan.gpus import GPU_PEAK, check_gpus, gpu_flops
+from isoglot.plan.number import is_amount, is_number, or_none
 
-# Dense bf16 peak in FLOP/s, from the vendors' data sheets.
-GPU_PEAK = {
-    "V100": 125e12,  # fp16: the V100 has no bf16
-    "A100": 312e12,
-    "L40S": 362e12,
-    "H100": 989e12,
-    "H200": 989e12,
-    "MI300X": 1307e12,
-}
+__all__ = ["GPU_PEAK", "Brief", "LanguageBrief", "read_brief"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +40,9 @@ class Brief:
     `budget` in training FLOPs (C = 6 N D), or `gpus` = {"kind": "H100", "count": 64, "hours": 240, "mfu": 0.4}.
     `params` or `tokens` pin the size or the tokens. `max_epochs` is how often a text may be seen (up to four
     epochs cost little in the runs of Muennighoff et al. 2023). `objective` weighs raw losses or losses
-    relative to the uniform mixture. `force=True` plans even from parameters that are not identified.
+    relative to the uniform mixture. `grow_to` asks what that many languages cost at equal loss; `base` asks
+    whether to continue from a checkpoint or to start from scratch (fields of `Base`). `force=True` plans even
+    from parameters that are not identified.
 
     Raises InputError naming the field, what was given and what is allowed.
 
@@ -63,6 +59,8 @@ class Brief:
     objective: Literal["raw", "normalised"] = "raw"
     level: float = 0.9
     force: bool = False
+    grow_to: int | None = None
+    base: Mapping[str, Any] | Base | None = None
 
     def __post_init__(self) -> None:
         _check_numbers(self)
@@ -81,7 +79,11 @@ class Brief:
                 raise InputError(f"brief: language {text!r} is named twice (as {label}); give it once")
             given[label] = _language(text, value)
         object.__setattr__(self, "languages", given)
+        if self.base is not None:
+            object.__setattr__(self, "base", read_base(self.base))
         _check(self)
+        _check_growth(self)
+        _check_base(self)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -94,11 +96,14 @@ class Brief:
         if self.budget is not None:
             return float(self.budget)
         if self.gpus is not None:
-            gpus = self.gpus
-            peak = GPU_PEAK[gpus["kind"]] if "kind" in gpus else float(gpus["peak"])
-            return peak * float(gpus["count"]) * float(gpus["hours"]) * 3600 * float(gpus.get("mfu", 0.4))
+            return gpu_flops(self.gpus)
         assert self.params is not None and self.tokens is not None
         return 6.0 * self.params * self.tokens
+
+    @property
+    def checkpoint(self) -> Base | None:
+        """The base checkpoint, checked; None if the brief has none."""
+        return self.base if isinstance(self.base, Base) else None
 
     @property
     def weights(self) -> list[float]:
@@ -134,7 +139,7 @@ class Brief:
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with infinite unique tokens as None."""
         languages = {
-            label: {key: _plain(value) for key, value in dataclasses.asdict(entry).items()}
+            label: {key: or_none(value) for key, value in dataclasses.asdict(entry).items()}
             for label, entry in self.languages.items()
         }
         out = {entry.name: getattr(self, entry.name) for entry in dataclasses.fields(self)}
@@ -142,6 +147,7 @@ class Brief:
             **out,
             "languages": languages,
             "gpus": dict(self.gpus) if self.gpus else None,
+            "base": None if self.checkpoint is None else dataclasses.asdict(self.checkpoint),
             "flops": self.flops,
         }
 
@@ -175,7 +181,7 @@ def read_brief(path: str | Path) -> Brief:
 def _language(text: str, value: Any) -> LanguageBrief:
     if isinstance(value, LanguageBrief):
         value = {key: number for key, number in dataclasses.asdict(value).items() if number is not None}
-    if _is_number(value):
+    if is_number(value):
         return LanguageBrief(unique=float(value))
     known = [entry.name for entry in dataclasses.fields(LanguageBrief)]
     if not isinstance(value, Mapping):
@@ -191,7 +197,7 @@ def _language(text: str, value: Any) -> LanguageBrief:
         key: math.inf if number is None and key == "unique" else number for key, number in value.items()
     }
     for key, number in filled.items():
-        if not _is_number(number):
+        if not is_number(number):
             raise InputError(f"brief: language {text!r} has {key}={number!r}; give a number")
     return LanguageBrief(**filled)
 
@@ -199,7 +205,8 @@ def _language(text: str, value: Any) -> LanguageBrief:
 def _check(brief: Brief) -> None:
     if not brief.languages:
         raise InputError("brief: no language is named; give at least one, such as languages={'eng': {}}")
-    _check_gpus(brief)
+    if brief.gpus is not None:
+        check_gpus(brief.gpus)
     ways = sum(x is not None for x in (brief.budget, brief.gpus))
     if ways == 2:
         raise InputError("brief: budget and gpus are both given; give one of them")
@@ -209,7 +216,7 @@ def _check(brief: Brief) -> None:
         raise InputError("brief: budget, params and tokens are all given; leave one of them out")
     for name in ("budget", "params", "tokens", "max_epochs"):
         value = getattr(brief, name)
-        if value is not None and not (_is_number(value) and math.isfinite(value) and value > 0):
+        if value is not None and not is_amount(value):
             raise InputError(f"brief: {name}={value!r} is not allowed; give a positive number")
     if brief.objective not in ("raw", "normalised"):
         raise InputError(f"brief: objective={brief.objective!r} is unknown; use raw or normalised")
@@ -237,19 +244,8 @@ def _check(brief: Brief) -> None:
         raise InputError("brief: every weight is zero; give at least one language a positive weight")
 
 
-def _is_number(value: Any) -> bool:
-    """Whether a value is a real number that fits a float; True and False are not."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        return False
-    try:
-        float(value)
-    except OverflowError:
-        return False
-    return True
-
-
 def _check_numbers(brief: Brief) -> None:
-    if not (_is_number(brief.level) and 0 < brief.level < 1):
+    if not (is_number(brief.level) and 0 < brief.level < 1):
         raise InputError(
             f"brief: level={brief.level!r} is not allowed; give a number between 0 and 1, such as 0.9"
         )
@@ -257,35 +253,21 @@ def _check_numbers(brief: Brief) -> None:
         raise InputError(f"brief: force={brief.force!r} is not allowed; give true or false")
 
 
-def _check_gpus(brief: Brief) -> None:
-    if brief.gpus is None:
+def _check_growth(brief: Brief) -> None:
+    wanted, here = brief.grow_to, len(brief.languages)
+    if wanted is None:
         return
-    gpus = brief.gpus
-    if not isinstance(gpus, Mapping):
-        raise InputError(
-            f"brief: gpus={gpus!r} is no table; give one such as {{kind='H100', count=64, hours=240, mfu=0.4}}"
-        )
-    known = ("kind", "peak", "count", "hours", "mfu")
-    for key in gpus:
-        if key not in known:
-            raise InputError(
-                f"brief: gpus has the field {key!r}{nearest(key, known)}; fields are {', '.join(known)}"
-            )
-    if "kind" in gpus and (not isinstance(gpus["kind"], str) or gpus["kind"] not in GPU_PEAK):
-        options = ", ".join(GPU_PEAK)
-        raise InputError(
-            f"brief: gpu kind {gpus['kind']!r} is unknown{nearest(str(gpus['kind']), GPU_PEAK)}; use {options}, or give peak in FLOP/s"
-        )
-    if ("kind" in gpus) == ("peak" in gpus) or "count" not in gpus or "hours" not in gpus:
-        raise InputError(
-            "brief: gpus needs count, hours and either kind or peak, such as {kind='H100', count=64, hours=240, mfu=0.4}"
-        )
-    for key in ("peak", "count", "hours", "mfu"):
-        if key in gpus and not (_is_number(gpus[key]) and math.isfinite(gpus[key]) and gpus[key] > 0):
-            raise InputError(f"brief: gpus has {key}={gpus[key]!r}; give a positive number")
-    if float(gpus.get("mfu", 0.4)) > 1:
-        raise InputError(f"brief: gpus has mfu={gpus['mfu']!r}; give the fraction of peak, such as 0.4")
+    if isinstance(wanted, bool) or not isinstance(wanted, int):
+        raise InputError(f"brief: grow_to={wanted!r} is not allowed; give a whole number of languages")
+    if wanted <= here:
+        raise InputError(f"brief: grow_to={wanted} is no more than the {here} languages named; give more")
 
 
-def _plain(value: float | None) -> float | None:
-    return None if value is None or math.isinf(value) else float(value)
+def _check_base(brief: Brief) -> None:
+    base = brief.checkpoint
+    if base is None:
+        return
+    if brief.params is not None and abs(brief.params / base.params - 1) > 1e-6:
+        raise InputError(
+            f"brief: params={brief.params:g} differs from the base's {base.params:g}; a model is continued at its own size"
+        )

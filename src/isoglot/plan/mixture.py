@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from isoglot.plan.brief import Brief
 from isoglot.plan.schemes import all_schemes
 from isoglot.plan.simplex import check_limits, minimise, own_share_optimum
 from isoglot.plan.surface import Surface
+
+if TYPE_CHECKING:
+    from isoglot.plan.drift import Drift
 
 # Draws used for intervals of shares; each is one optimisation.
 SHARE_DRAWS = 200
@@ -38,7 +41,7 @@ class MixturePlan:
     """Shares with intervals, the passes over each text, limits that bind, and regrets.
 
     `method` says how the optimum was found; `own_regret` is the interval of what the recommended mixture
-    itself gives away against each draw's own optimum.
+    itself gives away against each draw's own optimum; `drift` how the optimum moves with scale.
     """
 
     shares: dict[str, float]
@@ -52,10 +55,15 @@ class MixturePlan:
     optima: int
     draws_without_optimum: int
     objective: str
+    drift: Drift | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data."""
-        return {**self.__dict__, "regrets": {name: regret.__dict__ for name, regret in self.regrets.items()}}
+        return {
+            **self.__dict__,
+            "regrets": {name: regret.__dict__ for name, regret in self.regrets.items()},
+            "drift": None if self.drift is None else self.drift.to_dict(),
+        }
 
 
 def limits(brief: Brief, tokens: float) -> tuple[np.ndarray, np.ndarray]:
@@ -82,7 +90,7 @@ def plan_mixture(fitted: Fit, brief: Brief, size: float, tokens: float) -> Mixtu
     surface = Surface(fitted, brief)
     best, method, optima = point_shares(fitted, brief, size, tokens)
     lo, hi = limits(brief, tokens)
-    here = _Judge(surface, fitted.vectors[None], size, tokens)
+    here = Judge(surface, fitted.vectors[None], size, tokens)
     value, slope = here.value_and_slope(best)
     drawn, judge, lost, own = None, None, 0, None
     intervals: dict[str, tuple[float, float]] = {}
@@ -91,7 +99,7 @@ def plan_mixture(fitted: Fit, brief: Brief, size: float, tokens: float) -> Mixtu
         usable = _has_optimum(surface, draws)
         lost, draws = int((~usable).sum()), draws[usable]
     if fitted.draws is not None and len(draws):
-        judge = _Judge(surface, draws, size, tokens)
+        judge = Judge(surface, draws, size, tokens)
         drawn = best_shares(surface, draws, judge.weight, size, tokens, lo, hi, start=best)[0]
         low, high = np.quantile(drawn, _tails(brief), axis=0)
         intervals = {label: (float(low[k]), float(high[k])) for k, label in enumerate(brief.labels)}
@@ -115,7 +123,7 @@ def plan_mixture(fitted: Fit, brief: Brief, size: float, tokens: float) -> Mixtu
 
 
 @dataclass(frozen=True)
-class _Judge:
+class Judge:
     """The weighted loss of mixtures at N and D, for each of some coordinates (R, G, slots)."""
 
     surface: Surface
@@ -125,6 +133,7 @@ class _Judge:
 
     @cached_property
     def weight(self) -> np.ndarray:
+        """Weight of each language's loss, (R, L)."""
         return _weights(self.surface, self.vectors, self.surface.brief, self.size, self.tokens)
 
     def values(self, shares: np.ndarray) -> np.ndarray:
@@ -148,8 +157,8 @@ def _regret(
     shares: np.ndarray,
     best: np.ndarray,
     value: float,
-    here: _Judge,
-    judge: _Judge | None,
+    here: Judge,
+    judge: Judge | None,
     lo: np.ndarray,
     hi: np.ndarray,
 ) -> Regret:

@@ -1,8 +1,9 @@
 """`plan`: a brief and fits in, one `Plan` out, the only source of a recommendation.
 
 Size and mixture depend on each other (caps on shares depend on D, the best N on the mixture), so the two
-questions are answered in turn until they agree. A question outside the range of its runs is answered with a
-warning that names the range; a question that rests on a parameter which is not identified is refused.
+questions are answered in turn until they agree; what more languages cost and where to start follow from them. A
+question outside the range of its runs is answered with a warning that names the range; a question that rests on a
+parameter which is not identified is refused.
 """
 
 from __future__ import annotations
@@ -14,26 +15,38 @@ from typing import Any
 
 import numpy as np
 
-from isoglot.core.errors import InputError, NoAnswerError, nearest
-from isoglot.fit.predict import outside
-from isoglot.fit.published import published
+from isoglot.core.errors import NoAnswerError
 from isoglot.fit.result import Fit
-from isoglot.laws.query import query
 from isoglot.plan.brief import Brief
+from isoglot.plan.doubts import (
+    fit_doubts,
+    mixture_flat,
+    more_would_change,
+    range_warnings,
+    rests_on,
+    would_change,
+)
+from isoglot.plan.drift import ladder, mixture_drift
+from isoglot.plan.growth import LanguagesPlan, plan_languages
+from isoglot.plan.growth_range import growth_warnings
 from isoglot.plan.mixture import MixturePlan, limits, plan_mixture, point_shares
+from isoglot.plan.questions import QUESTIONS, choose, refuse, without_false_draws
 from isoglot.plan.schemes import unimax
-from isoglot.plan.size import FLAT, SizePlan, plan_size, point_size
+from isoglot.plan.size import SizePlan, plan_size, point_size
+from isoglot.plan.start import StartPlan, plan_start, start_warnings
 from isoglot.plan.surface import Surface
 
-QUESTIONS = ("size", "mixture")
+__all__ = ["QUESTIONS", "Plan", "plan"]
+
 ROUNDS = 6
-# What each question rests on: if one of these is not identified the answer would be noise.
-NEEDS = {"size": ("alpha", "beta"), "mixture": ("gamma",)}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A recommendation with intervals, what it rests on and what would change it."""
+    """A recommendation with intervals, what it rests on and what would change it.
+
+    `languages` and `start` are None where the brief does not ask (`grow_to`, `base`).
+    """
 
     brief: Brief
     size: SizePlan
@@ -41,6 +54,8 @@ class Plan:
     rests_on: tuple[str, ...]
     would_change: tuple[str, ...]
     warnings: tuple[str, ...]
+    languages: LanguagesPlan | None = None
+    start: StartPlan | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain, JSON-able data; what every face prints."""
@@ -51,6 +66,8 @@ class Plan:
                 "brief": self.brief.to_dict(),
                 "size": self.size.to_dict(),
                 "mixture": self.mixture.to_dict(),
+                "languages": None if self.languages is None else self.languages.to_dict(),
+                "start": None if self.start is None else self.start.to_dict(),
                 "rests_on": list(self.rests_on),
                 "would_change": list(self.would_change),
                 "warnings": list(self.warnings),
@@ -66,8 +83,10 @@ class Plan:
 def plan(brief: Brief, fits: Fit | Mapping[str, Fit] | None = None) -> Plan:
     """Answer a brief from fits: a `Fit`, a mapping question -> Fit, or None for published laws.
 
-    Published laws: `epoch_exact` for size, `repetition_prior` for the mixture (no multilingual law is
-    published with constants that would do). Raises NoAnswerError where no usable answer exists.
+    Questions are size and mixture, and where the brief asks, languages (`grow_to`) and scratch and continued
+    (`base`). Published laws: `epoch_exact` for size, `repetition_prior` for the mixture (no multilingual law is
+    published with constants that would do), the published exponents of K for languages and the published crossovers
+    for the start. Raises NoAnswerError where no usable answer exists.
 
     >>> import isoglot as ig
     >>> brief = ig.Brief(budget=1e21, languages={"eng": {}, "swh": {"unique": 1e9}})
@@ -75,76 +94,41 @@ def plan(brief: Brief, fits: Fit | Mapping[str, Fit] | None = None) -> Plan:
     >>> 1e9 < answer.size.params < 5e9, answer.mixture.shares["swh"] < 0.1
     (True, True)
     """
-    chosen = {question: _without_false_draws(fitted) for question, fitted in _choose(fits).items()}
+    chosen = {question: without_false_draws(fitted) for question, fitted in choose(fits, brief).items()}
     for question, fitted in chosen.items():
-        _refuse(question, fitted, brief)
+        refuse(question, fitted, brief)
     size, mixture = _settle(brief, chosen)
-    warnings = [*_range_warnings(brief, chosen, size, mixture), *_doubts(chosen, size, mixture)]
+    scales = ladder(size.params, size.tokens)
+    drift = mixture_drift(chosen["mixture"], brief, mixture.shares, size.tokens, scales)
+    mixture = replace(mixture, drift=drift)
+    grown = chosen.get("languages")
+    languages = None if brief.grow_to is None else plan_languages(grown, brief, size)
+    scratch, continued = chosen.get("scratch"), chosen.get("continued")
+    start = None if brief.base is None else plan_start(scratch, continued, brief, mixture.shares)
+    rests = [rests_on(question, fitted) for question, fitted in chosen.items()]
+    warnings = [
+        *range_warnings(brief, chosen, size, mixture),
+        *fit_doubts(chosen, size, mixture),
+        *mixture_flat(chosen, brief, mixture),
+    ]
+    if languages is not None:
+        warnings += growth_warnings(languages, grown, brief, mixture.shares, mixture.epochs)
+        if grown is None:
+            rests.append(f"languages: {languages.source} [paper]")
+    if start is not None:
+        warnings += start_warnings(start, scratch, continued, brief)
+        if scratch is None:
+            rests.append(f"start: {start.source}")
     return Plan(
         brief=brief,
         size=size,
         mixture=mixture,
-        rests_on=tuple(_rests_on(question, fitted) for question, fitted in chosen.items()),
-        would_change=tuple(_would_change(size, mixture)),
+        rests_on=tuple(rests),
+        would_change=tuple([*would_change(size, mixture), *more_would_change(languages, start)]),
         warnings=tuple(dict.fromkeys(warnings)),
+        languages=languages,
+        start=start,
     )
-
-
-def _choose(fits: Fit | Mapping[str, Fit] | None) -> dict[str, Fit]:
-    if fits is None:
-        return {"size": published("epoch_exact"), "mixture": published("repetition_prior")}
-    if isinstance(fits, Fit):
-        return {question: fits for question in QUESTIONS}
-    for question in fits:
-        if question not in QUESTIONS:
-            raise InputError(
-                f"plan: question {question!r} is unknown{nearest(question, QUESTIONS)}; questions are {', '.join(QUESTIONS)}"
-            )
-    return {**_choose(None), **fits}
-
-
-def _without_false_draws(fitted: Fit) -> Fit:
-    """Leave out draws where a group has no more clusters than parameters: they would not move."""
-    if any(fitted.saturated(group) for group in range(len(fitted.groups))):
-        return replace(fitted, draws=None)
-    return fitted
-
-
-def _refuse(question: str, fitted: Fit, brief: Brief) -> None:
-    """Refuse a question whose parameters are not identified, unless the brief forces it or pins the answer."""
-    if brief.force or fitted.status == "published":
-        return
-    if question == "size" and (brief.params is not None or brief.tokens is not None):
-        return
-    wanted = [label for label in brief.labels if label in fitted.groups] if fitted.by else list(fitted.groups)
-    _refuse_uninformed(question, fitted, wanted)
-    for at, key, low, high, good in fitted.verdicts:
-        name = fitted.groups[at]
-        if not good and key in NEEDS[question] and (name in wanted or key in fitted.layout.shared_names):
-            where = f" of {name}" if name else ""
-            raise NoAnswerError(
-                f"plan: {question} rests on {key}{where}, which these runs do not identify (95 % profile {low:.3g} to {high:.3g}); "
-                "add runs, give params or tokens, or set force"
-            )
-
-
-def _refuse_uninformed(question: str, fitted: Fit, wanted: list[str]) -> None:
-    """Refuse a question whose parameter no run depends on (one size, one token count, one share)."""
-    if fitted.pinned is None:
-        return
-    for name in wanted:
-        for at, slot in enumerate(fitted.layout.slots):
-            key = slot.parameter.name
-            if (
-                key in NEEDS[question]
-                and key not in fitted.fixed
-                and fitted.pinned[fitted.groups.index(name), at]
-            ):
-                where = f" of {name}" if name else ""
-                raise NoAnswerError(
-                    f"plan: {question} rests on {key}{where}, on which no run depends; "
-                    "add runs at other values, fix it, give params or tokens, or set force"
-                )
 
 
 def _settle(brief: Brief, chosen: dict[str, Fit]) -> tuple[SizePlan, MixturePlan]:
@@ -173,86 +157,3 @@ def _settle(brief: Brief, chosen: dict[str, Fit]) -> tuple[SizePlan, MixturePlan
         before = tokens
     size = plan_size(chosen["size"], brief, shares)
     return size, plan_mixture(chosen["mixture"], brief, size.params, size.tokens)
-
-
-def _range_warnings(brief: Brief, chosen: dict[str, Fit], size: SizePlan, mixture: MixturePlan) -> list[str]:
-    found = []
-    for question, fitted in chosen.items():
-        if not fitted.ranges.values:
-            continue
-        shares = np.array(list(mixture.shares.values()))
-        unique = np.array([entry.unique for entry in brief.languages.values()])
-        inside = fitted.languages == ("own",)
-        if not inside:
-            full = np.zeros(len(fitted.languages))
-            limit = np.full(len(fitted.languages), np.inf)
-            for label, share, text in zip(brief.labels, shares, unique, strict=True):
-                full[fitted.languages.index(label)], limit[fitted.languages.index(label)] = share, text
-            shares, unique = full, limit
-        point = query(size.params, size.tokens, shares=shares / shares.sum(), unique=unique)
-        left = outside(fitted, point)[0]
-        if left:
-            far = ""
-            if "C" in fitted.ranges.values:
-                beyond = brief.flops / fitted.ranges.values["C"][1]
-                far = f" ({beyond:.3g}x beyond the largest run)" if beyond > 1 else ""
-            found.append(
-                f"{question}: outside the runs behind {fitted.source or fitted.spec.text}: {left}{far}"
-            )
-    return found
-
-
-def _doubts(chosen: dict[str, Fit], size: SizePlan, mixture: MixturePlan) -> list[str]:
-    """Warnings about the fits and about answers at a limit."""
-    from isoglot.laws.published import PRESETS
-
-    found = []
-    for question, fitted in chosen.items():
-        if fitted.status == "published":
-            note = PRESETS[fitted.source.split(":")[0]].note
-            found.append(f"{question}: published constants, {note}")
-        elif fitted.status != "converged":
-            found.append(f"{question}: the fit has status {fitted.status}; see its diagnostics")
-        if fitted.draws is None:
-            found.append(
-                f"{question}: no uncertainty is known for {fitted.source or fitted.spec.text}, so no interval is given"
-            )
-    if size.token_limited:
-        found.append("size: the text allows no more tokens; a larger model uses the rest of the budget")
-    if size.at_edge:
-        found.append(
-            "size: the optimum lies at the edge of the search, so the law has no interior optimum here"
-        )
-    if mixture.optima > 1:
-        found.append(
-            "mixture: different mixtures reach the same loss; the recommended one is not the only good one"
-        )
-    if mixture.draws_without_optimum:
-        found.append(
-            f"mixture: {mixture.draws_without_optimum} draws have no optimum (gamma <= 0 for a language) and are left out"
-        )
-    return found
-
-
-def _rests_on(question: str, fitted: Fit) -> str:
-    if fitted.status == "published":
-        return f"{question}: {fitted.source} [{fitted.grade}]"
-    return (
-        f"{question}: {fitted.spec.text} fitted to {fitted.num_rows} rows in {fitted.num_clusters} clusters of {fitted.source} "
-        f"(status {fitted.status}, {fitted.loss_unit}, N {fitted.params_convention}); intervals are given the form of the law"
-    )
-
-
-def _would_change(size: SizePlan, mixture: MixturePlan) -> list[str]:
-    found = []
-    if size.flat_params is not None:
-        low, high = size.flat_params
-        found.append(
-            f"size: any N from {low:.3g} to {high:.3g} is within {FLAT:.1%} of the best loss at this budget"
-        )
-    for name, regret in mixture.regrets.items():
-        if regret.relative < FLAT and not regret.over_limit:
-            found.append(
-                f"mixture: {name} is within {FLAT:.1%} of the best loss, so take it if it is simpler"
-            )
-    return found

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from isoglot.plan.render_decisions import drift_lines, languages_lines, start_lines
+from isoglot.plan.words import amount, span
+
 if TYPE_CHECKING:
     from isoglot.plan.plan import Plan
 
@@ -23,22 +26,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     raise TypeError(f"plan: {type(value).__name__} is no JSON type")
-
-
-def amount(value: float) -> str:
-    """A count with its scale: 2.79B, 59.7B, 1.2T.
-
-    >>> amount(2.79e9), amount(5.97e10), amount(1e21)
-    ('2.79B', '59.7B', '1.00e+21')
-    """
-    for unit, scale in (("T", 1e12), ("B", 1e9), ("M", 1e6), ("k", 1e3)):
-        if scale <= abs(value) < 1000 * scale:
-            return f"{value / scale:.3g}{unit}"
-    return f"{value:.3g}" if 0.001 <= abs(value) < 1000 else f"{value:.2e}"
-
-
-def _range(ends: tuple[float, float] | None, form: Any = amount) -> str:
-    return "no interval known" if ends is None else f"{form(ends[0])} to {form(ends[1])}"
 
 
 def _flat(ends: tuple[float, float] | None) -> str:
@@ -59,10 +46,10 @@ def text(plan: Plan) -> str:
         f"Plan for {brief.flops:.3g} FLOPs (C = 6 N D), {len(brief.labels)} {'language' if len(brief.labels) == 1 else 'languages'}",
         "",
         f"Size                    {level} interval",
-        f"  parameters N   {amount(size.params):>8}  {_range(size.params_interval)}",
-        f"  tokens D       {amount(size.tokens):>8}  {_range(size.tokens_interval)}",
-        f"  D / N          {size.ratio:>8.3g}  {_range(size.ratio_interval, lambda v: f'{v:.3g}')}",
-        f"  mean loss      {size.loss:>8.4f}  {_range(size.loss_interval, lambda v: f'{v:.4f}')}",
+        f"  parameters N   {amount(size.params):>8}  {span(size.params_interval)}",
+        f"  tokens D       {amount(size.tokens):>8}  {span(size.tokens_interval)}",
+        f"  D / N          {size.ratio:>8.3g}  {span(size.ratio_interval, lambda v: f'{v:.3g}')}",
+        f"  mean loss      {size.loss:>8.4f}  {span(size.loss_interval, lambda v: f'{v:.4f}')}",
         _flat(size.flat_params),
         "",
         f"Mixture ({mixture.objective} loss; {mixture.method})",
@@ -86,8 +73,11 @@ def text(plan: Plan) -> str:
         lines.append(f"  {name:<14} {percent(regret.relative):>10}  {interval}{over}")
     if mixture.own_regret is not None:
         lines.append(
-            f"  {'this plan':<14} {'':>10}  {_range(mixture.own_regret, percent)} against each draw's own optimum"
+            f"  {'this plan':<14} {'':>10}  {span(mixture.own_regret, percent)} against each draw's own optimum"
         )
+    lines += drift_lines(mixture.drift)
+    lines += languages_lines(plan.languages, level)
+    lines += start_lines(plan.start, level)
     for title, entries in (
         ("Rests on", plan.rests_on),
         ("Would change it", plan.would_change),
