@@ -13,7 +13,8 @@ contract table of the tests.
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -22,6 +23,7 @@ import jax
 import numpy as np
 from jax import Array
 
+from isoglot.core.errors import InputError
 from isoglot.laws.query import Query
 
 Params = Mapping[str, Any]
@@ -139,15 +141,36 @@ class AbstractLaw(eqx.Module):
         return np.zeros(query.num_points, bool), ""
 
 
+def with_columns(query: Query, columns: Sequence[Column]) -> Query:
+    """The query with the columns that a law needs, and no others; a default stands in for a missing one.
+
+    Raises InputError when a column without default is missing.
+
+    >>> from isoglot.laws import query
+    >>> with_columns(query(1e9, [1e10, 2e10]), [Column("bits", "precision", "bits", default=16.0)]).extra["bits"]
+    array([16., 16.])
+    """
+    for column in columns:
+        if column.name not in query.extra and column.default is None:
+            raise InputError(
+                f"query: the law needs {column.name} ({column.meaning}, {column.unit}); give it in extra="
+            )
+    n = np.shape(query.N)
+    extra = {column.name: query.extra.get(column.name, np.full(n, column.default)) for column in columns}
+    return dataclasses.replace(query, extra=extra)
+
+
 def evaluate(law: AbstractLaw, params: Params, query: Query) -> np.ndarray:
     """Predict in float64 and return NumPy values, whatever JAX's global precision is.
+
+    Raises InputError when the query lacks a column that the law needs.
 
     >>> from isoglot.laws import Chinchilla, query, published_params
     >>> float(evaluate(Chinchilla(), published_params("epoch_exact"), query(1e9, 2e10))[0].round(6))
     2.528759
     """
     with jax.enable_x64(True):
-        return np.asarray(_predict(law, dict(params), query))
+        return np.asarray(_predict(law, dict(params), with_columns(query, law.columns)))
 
 
 @eqx.filter_jit
