@@ -12,10 +12,24 @@ from isoglot.laws.atlas import Atlas
 from isoglot.laws.capacity import Capacity
 from isoglot.laws.chinchilla import Chinchilla
 from isoglot.laws.data_constrained import DataConstrained
+from isoglot.laws.dcpt import Dcpt
+from isoglot.laws.finetune_multiplicative import FinetuneMultiplicative
+from isoglot.laws.kaplan import Kaplan
 from isoglot.laws.law import AbstractLaw
+from isoglot.laws.lr_schedule import LrSchedule
+from isoglot.laws.mixing_additive import MixingAdditive
+from isoglot.laws.mixing_exp import MixingExp
+from isoglot.laws.mixing_joint import MixingJoint
 from isoglot.laws.msl import MSL
+from isoglot.laws.overtrain_downstream import OvertrainDownstream
+from isoglot.laws.precision import Precision
+from isoglot.laws.quality import Quality
+from isoglot.laws.quanta import Quanta
+from isoglot.laws.rm_overopt import RmOveropt
 from isoglot.laws.skaling import Skaling
+from isoglot.laws.transfer_hernandez import TransferHernandez
 from isoglot.laws.two_share import TwoShare
+from isoglot.laws.vocabulary import Vocabulary
 
 LAWS: dict[str, type[AbstractLaw]] = {
     "chinchilla": Chinchilla,
@@ -25,6 +39,20 @@ LAWS: dict[str, type[AbstractLaw]] = {
     "atlas": Atlas,
     "capacity": Capacity,
     "two_share": TwoShare,
+    "mixing_exp": MixingExp,
+    "mixing_additive": MixingAdditive,
+    "mixing_joint": MixingJoint,
+    "dcpt": Dcpt,
+    "transfer_hernandez": TransferHernandez,
+    "finetune_multiplicative": FinetuneMultiplicative,
+    "quality": Quality,
+    "rm_overopt": RmOveropt,
+    "kaplan": Kaplan,
+    "lr_schedule": LrSchedule,
+    "overtrain_downstream": OvertrainDownstream,
+    "precision": Precision,
+    "quanta": Quanta,
+    "vocabulary": Vocabulary,
 }
 
 # Options whose values depend on the runs (which languages, which groups) and are resolved by a fit.
