@@ -61,7 +61,7 @@ def mixture_drift(
     A raw sum of losses weighs languages by their loss level, which moves with N and D, so p* drifts.
     Source: He et al. (2410.12883), Sec. 4, on raw and normalised objectives.
     """
-    own_share = isinstance(fitted.law, MSL)
+    own_share = isinstance(fitted.law, MSL) and fitted.law.head == "msl"
     note = SCALE_FREE if own_share else ""
     if len(brief.labels) == 1 or (own_share and brief.objective == "normalised"):
         return Drift(brief.objective, (), note)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isoglot.core.errors import NoAnswerError
-from isoglot.fit.layout import natural
 from isoglot.fit.result import Fit
-from isoglot.laws.msl import MSL
 from isoglot.plan.brief import Brief
+from isoglot.plan.own_share import has_closed_form, has_optimum, own_share_terms
 from isoglot.plan.schemes import all_schemes
 from isoglot.plan.simplex import check_limits, minimise, own_share_optimum
 from isoglot.plan.surface import Surface
@@ -96,7 +95,7 @@ def plan_mixture(fitted: Fit, brief: Brief, size: float, tokens: float) -> Mixtu
     intervals: dict[str, tuple[float, float]] = {}
     if fitted.draws is not None:
         draws = fitted.draw_vectors("bootstrap", brief.level)[:SHARE_DRAWS]
-        usable = _has_optimum(surface, draws)
+        usable = has_optimum(surface, draws)
         lost, draws = int((~usable).sum()), draws[usable]
     if fitted.draws is not None and len(draws):
         judge = Judge(surface, draws, size, tokens)
@@ -208,11 +207,11 @@ def best_shares(
 ) -> tuple[np.ndarray, str, int]:
     """Optimal shares (R, L) for coordinates (R, G, slots), the method, and the number of distinct optima met.
 
-    The own-share law has a closed form; every other law is minimised numerically: from `start` for each
+    The own-share law has a closed form under most heads; every other law is minimised numerically: from `start` for each
     draw, or a single estimate (R = 1) from several starts.
     """
-    if isinstance(surface.fitted.law, MSL):
-        gamma, scale = _own_share(surface, vectors, size, tokens)
+    if has_closed_form(surface.fitted.law):
+        gamma, scale = own_share_terms(surface, vectors, size, tokens)
         if start is None and (gamma <= 0).any():
             label = surface.labels[int(np.argmin(gamma[0]))]
             raise NoAnswerError(
@@ -240,27 +239,6 @@ def best_shares(
     optima = 1 + int(np.abs(near - near[0]).max() > 0.02)
     best = found[int(np.argmin(values))][None]
     return best, f"numerical, {int(same.sum())} of {len(starts)} starts agree", optima
-
-
-def _own_share(
-    surface: Surface, vectors: np.ndarray, size: float, tokens: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """gamma and the loss at share 1 of each language under MSL, both (R, L)."""
-    fitted = surface.fitted
-    values = natural(fitted.layout, vectors)[:, surface.groups]
-    gamma = values[..., fitted.layout.keys.index("gamma")]
-    at = np.full(len(vectors), size)
-    share = np.full((len(vectors), len(surface.labels)), 1 / len(surface.labels))
-    losses = surface.losses(vectors, at, np.full(len(vectors), tokens), share)
-    return gamma, losses * share**gamma
-
-
-def _has_optimum(surface: Surface, draws: np.ndarray) -> np.ndarray:
-    """Draws whose law has an interior optimum: all gamma positive under MSL, all draws otherwise."""
-    if not isinstance(surface.fitted.law, MSL):
-        return np.ones(len(draws), bool)
-    gamma = draws[:, surface.groups, surface.fitted.layout.keys.index("gamma")]
-    return np.asarray((gamma > 0).all(axis=1))
 
 
 def _binding(brief: Brief, best: np.ndarray, lo: np.ndarray, hi: np.ndarray, tokens: float) -> dict[str, str]:
