@@ -94,3 +94,8 @@ def test_a_model_without_embedding_is_unsupported() -> None:
     sizes = {"params_non_embedding": [1e9, 1e9], "params_embedding": [1e8, 0.0]}
     mask, reason = Vocabulary().unsupported(query(1e9, 2e10, extra=sizes))
     assert mask.tolist() == [False, True] and "params_embedding" in reason
+
+
+def test_endless_parts_and_data_leave_the_floor() -> None:
+    found = surface(1e120, 1e120, 1e130)[0]
+    assert found == pytest.approx(published_params("vocabulary_english")["E"], rel=1e-12)

@@ -36,7 +36,7 @@ def describe(name: str) -> dict[str, Any]:
     """
     if name in PRESETS:
         preset = PRESETS[name]
-        return {**_law(parse_law(preset.law).name), "presets": [_preset(preset)]}
+        return {**_law(preset.law), "presets": [_preset(preset)]}
     plain = name.strip().lower().replace("-", "_")
     if plain.partition(":")[0] not in LAWS:
         options = [*LAWS, *(key for key, entry in PRESETS.items() if entry.use != "demonstration")]

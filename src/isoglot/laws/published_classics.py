@@ -68,7 +68,7 @@ _VOCABULARY = Preset(
     "paper",
     "Tao et al. 2024, 2407.13623, approach 3, the authors' code, in raw units",
     "BPE of each vocabulary, English",
-    "with embeddings; non-embedding and embedding counted apart",
+    "total (with embeddings), its two parts counted apart",
     "unigram-normalised nats per token",
     {"N": (3.3e7, 3e9)},
     "fitted with tokens = characters f(V / 1000), f being tokens per character: with true tokens the surface is "
