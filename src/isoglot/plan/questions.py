@@ -11,6 +11,7 @@ from isoglot.core.errors import InputError, NoAnswerError, nearest
 from isoglot.fit.published import published
 from isoglot.fit.result import Fit
 from isoglot.laws.capacity import Capacity
+from isoglot.laws.msl import MSL
 from isoglot.plan.brief import Brief
 
 QUESTIONS = ("size", "mixture", "languages", "scratch", "continued")
@@ -24,7 +25,21 @@ NEEDS = {
 }
 # Parameters that tell languages and their text apart in the laws other than the own-share one.
 SHARE_AXES = ("transfer", "mixture", "source", "repetition")
-SHARE_PARAMETERS = ("gamma", "lambda", "tau", "tau_other", "v", "t", "C", "CA", "CB", "R_D", "R_N")
+SHARE_PARAMETERS = (
+    "gamma",
+    "lambda",
+    "tau",
+    "tau_other",
+    "v",
+    "t",
+    "C",
+    "CA",
+    "CB",
+    "gA",
+    "gB",
+    "R_D",
+    "R_N",
+)
 
 
 def choose(fits: Fit | Mapping[str, Fit] | None, brief: Brief) -> dict[str, Fit]:
@@ -73,12 +88,23 @@ def refuse(question: str, fitted: Fit, brief: Brief) -> None:
     _refuse_uninformed(question, fitted, wanted)
     for at, key, low, high, good in fitted.verdicts:
         name = fitted.groups[at]
-        if not good and key in NEEDS[question] and (name in wanted or key in fitted.layout.shared_names):
+        if (
+            not good
+            and key in needs(question, fitted)
+            and (name in wanted or key in fitted.layout.shared_names)
+        ):
             where = f" of {name}" if name else ""
             raise NoAnswerError(
                 f"plan: {question} rests on {key}{where}, which these runs do not identify (95 % profile {low:.3g} to {high:.3g}); "
                 f"add runs, {_other_way(question)}or set force"
             )
+
+
+def needs(question: str, fitted: Fit) -> tuple[str, ...]:
+    """Parameters that a question rests on; gamma means the own-share exponent only in the own-share law."""
+    if question == "mixture" and not isinstance(fitted.law, MSL):
+        return ()
+    return NEEDS[question]
 
 
 def _other_way(question: str) -> str:
@@ -98,7 +124,7 @@ def _refuse_uninformed(question: str, fitted: Fit, wanted: list[str]) -> None:
         for at, slot in enumerate(fitted.layout.slots):
             key = slot.parameter.name
             if (
-                key in NEEDS[question]
+                key in needs(question, fitted)
                 and key not in fitted.fixed
                 and fitted.pinned[fitted.groups.index(name), at]
             ):
