@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from isoglot.fit.frontier_line import Frontier as Frontier
     from isoglot.fit.published import published as published
     from isoglot.fit.result import Fit as Fit
+    from isoglot.fit.share_exponent import ShareExponent as ShareExponent
+    from isoglot.fit.share_exponent import share_exponent as share_exponent
     from isoglot.fit.simulate import Noise as Noise
     from isoglot.fit.simulate import grid as grid
     from isoglot.fit.simulate import simulate as simulate
@@ -50,6 +52,7 @@ _HOME = {
     "Frontier": "isoglot.fit.frontier_line",
     "Noise": "isoglot.fit.simulate",
     "Runs": "isoglot.runs",
+    "ShareExponent": "isoglot.fit.share_exponent",
     "check_runs": "isoglot.runs",
     "Comparison": "isoglot.fit.compare",
     "compare": "isoglot.fit.compare",
@@ -61,6 +64,7 @@ _HOME = {
     "published": "isoglot.fit.published",
     "read_measures": "isoglot.runs",
     "read_runs": "isoglot.runs",
+    "share_exponent": "isoglot.fit.share_exponent",
     "simulate": "isoglot.fit.simulate",
 }
 

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli import compare, demo, fit, frontier, laws, plan, predict, runs
+from isoglot.cli import compare, demo, fit, frontier, laws, plan, predict, runs, share_exponent
 from isoglot.cli.compiled import keep_compiled
 from isoglot.core.errors import IsoglotError
 
@@ -27,6 +27,7 @@ app.add_typer(laws.app, name="laws")
 app.command("fit")(fit.fit_command)
 app.command("compare")(compare.compare_command)
 app.command("frontier")(frontier.frontier_command)
+app.command("share-exponent")(share_exponent.share_exponent_command)
 app.command("predict")(predict.predict_command)
 app.command("plan")(plan.plan_command)
 app.command("demo")(demo.demo_command)
