@@ -9,6 +9,7 @@ from isoglot.fit.objective import Objective
 from isoglot.fit.result import Fit, Ranges
 from isoglot.laws.published import Preset, preset
 from isoglot.laws.registry import bind, parse_law
+from isoglot.runs.schema import CONVENTIONS
 
 DRAWS = 1000
 
@@ -43,10 +44,16 @@ def published(name: str = "epoch_exact") -> Fit:
         draws=_draws(entry, layout, vector),
         ranges=Ranges(entry.ranges),
         loss_unit=entry.loss_unit,
-        params_convention="total",
+        params_convention=_convention(entry),
         source=f"{entry.name}: {entry.source}",
         grade=entry.grade,
     )
+
+
+def _convention(entry: Preset) -> str:
+    """The run table's word for how a preset counts N: its first word, or unknown."""
+    word = entry.params_convention.split()[0].replace("-", "_")
+    return word if word in CONVENTIONS else "unknown"
 
 
 def _draws(entry: Preset, layout: Layout, vector: np.ndarray) -> np.ndarray | None:
