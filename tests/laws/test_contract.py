@@ -808,7 +808,7 @@ def test_atlas_lambda_is_the_inverse_of_the_data_constrained_decay() -> None:
 
 
 def test_two_share_with_full_capacity_is_transfer_data() -> None:
-    row = ROWS[-1]
+    row = next(row for row in ROWS if row.text == "two_share")
     points = points_of(row)
     weights = [0.4, 0.1]
     params = {**SURFACE, "lambda": [0.3], "tau": weights}
