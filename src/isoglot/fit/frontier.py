@@ -47,7 +47,6 @@ def frontier(
 
     >>> import isoglot as ig
     >>> truth = {"E": 1.7, "A": 400.0, "B": 400.0, "alpha": 0.3, "beta": 0.3}
-    >>> points = ig.grid(N=[1e8], D=[1e9]).clear()
     >>> rows = [(c, n) for c in (6e18, 6e19, 6e20) for n in (c / 6) ** 0.5 * 2.0 ** np.arange(-2, 3)]
     >>> table = pl.DataFrame({"params": [n for _, n in rows], "tokens": [c / 6 / n for c, n in rows], "loss": 1.0})
     >>> found = frontier(ig.simulate("chinchilla", truth, table, noise=0.0), approach=2, bootstrap=0)
