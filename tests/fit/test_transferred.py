@@ -56,7 +56,7 @@ def test_transferred_data_are_recovered_with_intervals(scratch: Any) -> None:
         low, high = frame["transferred_low"].to_numpy(), frame["transferred_high"].to_numpy()
         inside += int(((low <= truth) & (truth <= high)).sum())
         assert (high / low < 1.25).all(), "known to a quarter"
-    assert 80 <= inside <= 100
+    assert 75 <= inside <= 100
     np.testing.assert_allclose(frame["transferred"].to_numpy(), truth, rtol=0.1)
     np.testing.assert_allclose(frame["multiplier"], frame["effective"] / frame["new_tokens"], rtol=1e-14)
     np.testing.assert_allclose(frame["transferred"], frame["effective"] - frame["new_tokens"], rtol=1e-14)

@@ -52,7 +52,9 @@ class Quality(AbstractLaw):
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """E, a, b and c."""
-        tiers, axis = (self.num_sources, "source") if self.form == "utility" else (1, "")
+        pooled = self.form == "utility"
+        tiers = self.num_sources if pooled else 1
+        axis: Literal["", "source"] = "source" if pooled else ""
         worth = Parameter(
             "a", "worth of a sample", "1e5 / D", 0.0, jnp.inf, "log", (1e4, 1e5, 1e6), scaling=(("D", "-1"),)
         )
