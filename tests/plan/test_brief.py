@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import tomllib
@@ -155,6 +156,69 @@ BAD_GPUS: dict[str, tuple[dict[str, Any], str]] = {
     "count as text": ({**H100, "count": "64"}, "brief: gpus has count='64'; give a positive number"),
     "hours negative": ({**H100, "hours": -1}, "brief: gpus has hours=-1; give a positive number"),
 }
+TABLE = "{params=2e9, tokens=1e12, models=4, count=true}"
+# name of the case -> (base, sentence)
+BAD_BASES: dict[str, tuple[Any, str]] = {
+    "no table": (2e9, f"brief: base=2000000000.0 is no table; give one such as {TABLE}"),
+    "unknown field": (
+        {"params": 2e9, "token": 1e12},
+        "brief: base has the field 'token' (did you mean tokens?); "
+        "fields are params, tokens, flops, shares, models, count",
+    ),
+    "no params": ({"tokens": 1e12}, f"brief: base needs params, the size of the checkpoint, such as {TABLE}"),
+    "negative params": ({"params": -2e9}, "brief: base has params=-2000000000.0; give a positive number"),
+    "tokens as text": (
+        {"params": 2e9, "tokens": "1T"},
+        "brief: base has tokens='1T'; give a positive number",
+    ),
+    "half a model": (
+        {"params": 2e9, "models": 0.5},
+        "brief: base has models=0.5; give how many models share it, at least 1",
+    ),
+    "count as a number": ({"params": 2e9, "count": 1}, "brief: base has count=1; give true or false"),
+    "counted at no cost": (
+        {"params": 2e9, "count": True},
+        "brief: base is to be counted but its cost is unknown; give its tokens or its flops",
+    ),
+    "shares in percent": (
+        {"params": 2e9, "shares": {"eng": 5}},
+        "brief: base has the share 5 of eng; give a number between 0 and 1",
+    ),
+    "shares twice": (
+        {"params": 2e9, "shares": {"en": 0.1, "eng": 0.1}},
+        "brief: base has the share of 'eng' twice (as eng); give it once",
+    ),
+    "shares above 1": (
+        {"params": 2e9, "shares": {"eng": 0.7, "deu": 0.6}},
+        "brief: base has shares that sum to 1.3; they must sum to at most 1",
+    ),
+    "shares as a list": (
+        {"params": 2e9, "shares": [0.5]},
+        "brief: base has shares=[0.5]; give a table such as {eng=0.05, deu=0.0142}",
+    ),
+    "a share of a number": (
+        {"params": 2e9, "shares": {1: 0.5}},
+        "brief: base has a share of 1, which is no name; give a code or an English name, such as eng",
+    ),
+}
+BAD |= {
+    "another size than the base": (
+        {"budget": 1e21, "params": 1e9, "base": {"params": 2e9}},
+        "brief: params=1e+09 differs from the base's 2e+09; a model is continued at its own size",
+    ),
+    "growing to as many": (
+        {"budget": 1e21, "languages": {"eng": {}, "deu": {}}, "grow_to": 2},
+        "brief: grow_to=2 is no more than the 2 languages named; give more",
+    ),
+    "growing to half a language": (
+        {"budget": 1e21, "grow_to": 2.5},
+        "brief: grow_to=2.5 is not allowed; give a whole number of languages",
+    ),
+    "growing to yes": (
+        {"budget": 1e21, "grow_to": True},
+        "brief: grow_to=True is not allowed; give a whole number of languages",
+    ),
+}
 
 
 def sentence(arguments: dict[str, Any]) -> str:
@@ -176,6 +240,25 @@ def test_bad_language(case: str) -> None:
 @pytest.mark.parametrize("case", BAD_GPUS)
 def test_bad_gpus(case: str) -> None:
     assert sentence({"gpus": BAD_GPUS[case][0]}) == BAD_GPUS[case][1]
+
+
+@pytest.mark.parametrize("case", BAD_BASES)
+def test_bad_base(case: str) -> None:
+    assert sentence({"budget": 1e21, "base": BAD_BASES[case][0]}) == BAD_BASES[case][1]
+
+
+def test_the_cost_of_a_base() -> None:
+    base = Brief(
+        budget=1e21, base={"params": 2e9, "tokens": 1e12, "models": 4, "shares": {"en": 0.05}}
+    ).checkpoint
+    assert base is not None
+    assert base.cost == pytest.approx(1.2e22) and base.counted_tokens == 0
+    assert base.exposure("eng") == pytest.approx(5e10) and base.exposure("deu") == 0
+    counted = dataclasses.replace(base, count=True)
+    assert counted.counted_tokens == pytest.approx(2.5e11)
+    assert dataclasses.replace(counted, flops=1.2e21).counted_tokens == pytest.approx(2.5e10)
+    unknown = Brief(budget=1e21, base={"params": 2e9}).checkpoint
+    assert unknown is not None and unknown.cost is None and unknown.exposure("eng") is None
 
 
 @pytest.mark.parametrize("text", ["Kurdish", "a b!", "eng#1"])
@@ -255,7 +338,13 @@ def test_default_language_and_unlimited_text() -> None:
 
 
 def test_to_dict_is_plain_and_reads_back() -> None:
-    brief = Brief(gpus=H100, languages={"en": {"floor": 0.1}, "sw": {"unique": 1e9, "epochs": 8}}, level=0.8)
+    brief = Brief(
+        gpus=H100,
+        languages={"en": {"floor": 0.1}, "sw": {"unique": 1e9, "epochs": 8}},
+        level=0.8,
+        grow_to=5,
+        base={"params": 2e9, "tokens": 1e12, "shares": {"en": 0.05}, "count": True},
+    )
     plain = brief.to_dict()
     assert plain["languages"]["eng"]["unique"] is None
     again = json.loads(json.dumps(plain))
@@ -300,6 +389,16 @@ def test_read_brief(tmp_path: Path) -> None:
     )
     assert read_brief(path) == expected
     assert read_brief(str(path)) == expected
+
+
+def test_read_brief_with_a_base(tmp_path: Path) -> None:
+    path = tmp_path / "brief.toml"
+    path.write_text(
+        "budget = 1e21\ngrow_to = 16\n[base]\nparams = 2e9\ntokens = 1e12\nmodels = 4\ncount = true\n[base.shares]\nen = 0.05\n",
+        encoding="utf-8",
+    )
+    base = {"params": 2e9, "tokens": 1e12, "models": 4, "count": True, "shares": {"eng": 0.05}}
+    assert read_brief(path) == Brief(budget=1e21, grow_to=16, base=base)
 
 
 def test_read_brief_with_gpus_and_bare_numbers(tmp_path: Path) -> None:
