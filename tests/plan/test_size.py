@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 
-from isoglot.core.errors import NoAnswerError
+from isoglot.core.errors import InputError, NoAnswerError
 from isoglot.fit.published import published
 from isoglot.laws.published import PRESETS, published_params
+from isoglot.laws.query import query
 from isoglot.plan.brief import Brief
 from isoglot.plan.size import FLAT, best_sizes, closed_form, plan_size, point_size
 from isoglot.plan.surface import Surface
@@ -202,4 +203,22 @@ def test_a_law_without_a_finite_loss_is_refused(
     assert (
         str(error.value)
         == "plan: the law has no finite loss at this mixture; give every language a positive floor"
+    )
+
+
+def test_a_law_with_settings_uses_their_defaults(fit_of: object) -> None:
+    """Bits of precision have defaults, a learning rate has none; a brief can give neither."""
+    names = ("gamma_w", "n_w", "gamma_a", "n_a", "gamma_kv", "n_kv")
+    truth = {"E": 1.8, "A": 480.0, "B": 2100.0, "alpha": 0.347, **dict.fromkeys(names, 1.0)}
+    brief = Brief(params=1e9, tokens=2e10)
+    fitted = fit_of("precision", truth)  # type: ignore[operator]
+    assert Surface(fitted, brief).settings["bits_weights"] == 16
+    found = plan_size(fitted, brief, ALONE)
+    predicted = fitted.predict(query(1e9, 2e10), kind="mean")["loss"][0]
+    assert found.loss == pytest.approx(predicted, rel=1e-12)
+    bare = fit_of("rm_overopt", {"alpha": 1.0, "beta": 0.1})  # type: ignore[operator]
+    with pytest.raises(InputError) as error:
+        plan_size(bare, brief, ALONE)
+    assert str(error.value).startswith("plan: rm_overopt needs kl (") and str(error.value).endswith(
+        "which a brief does not give; use a law of size, data and mixture"
     )

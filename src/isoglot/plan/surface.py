@@ -117,6 +117,23 @@ class Surface:
         """Unique tokens of the brief's languages."""
         return np.array([entry.unique for entry in self.brief.languages.values()], float)
 
+    @cached_property
+    def settings(self) -> dict[str, float]:
+        """The law's further columns at their defaults, in the fit's units; a brief has no values for them.
+
+        Raises InputError for a law with a column that has no default.
+        """
+        unit = {"1": 1.0, "N": self.fitted.centre.params, "D": self.fitted.centre.tokens}
+        found = {}
+        for column in self.fitted.law.columns:
+            if column.default is None:
+                raise InputError(
+                    f"plan: {self.fitted.spec.text} needs {column.name} ({column.meaning}), which a brief does not give; "
+                    "use a law of size, data and mixture"
+                )
+            found[column.name] = column.default / unit[column.dimension]
+        return found
+
     def losses(
         self, vectors: np.ndarray, size: np.ndarray, tokens: np.ndarray, shares: np.ndarray
     ) -> np.ndarray:
@@ -173,4 +190,5 @@ class Surface:
             target=wide(self.columns),
             num_languages=wide((shares > 0).sum(axis=1).astype(float)[:, None]),
             transfer=wide(helpers, helpers.shape[1]),
+            extra={name: wide(np.asarray(value)) for name, value in self.settings.items()},
         )
