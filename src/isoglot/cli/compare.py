@@ -11,11 +11,13 @@ from isoglot.cli.fit import (
     ByOption,
     FixedOption,
     ObjectiveOption,
+    PoolByOption,
     PoolOption,
     SeedOption,
     grouping,
     numbers,
     pooling,
+    pooling_by,
 )
 from isoglot.cli.table_options import (
     ColumnsOption,
@@ -48,6 +50,7 @@ def compare_command(
     ] = None,
     by: ByOption = None,
     pool: PoolOption = "none",
+    pool_by: PoolByOption = None,
     objective: ObjectiveOption = "huber",
     bootstrap: Annotated[
         int, typer.Option("--bootstrap", min=0, help="Draws behind the coverage of 90 % intervals.")
@@ -77,6 +80,7 @@ def compare_command(
             holdout or ["compute", "N", "D"],
             by=grouping(by, runs),
             pool=pooling(pool),
+            pool_by=pooling_by(pool_by),
             objective=objective,
             bootstrap=bootstrap,
             seed=seed,

@@ -17,6 +17,7 @@ from isoglot.cli.table_options import (
     ParamsConventionOption,
     TableArgument,
     WhereOption,
+    groups_of,
     load_runs,
     pairs_of,
 )
@@ -43,7 +44,19 @@ ByOption = Annotated[
 ]
 PoolOption = Annotated[
     str,
-    typer.Option("--pool", metavar="POOL", help="none, shared (exponents), or parameter names with commas."),
+    typer.Option(
+        "--pool",
+        metavar="POOL",
+        help="none, shared (exponents), partial (shrunk to the population), or parameter names with commas.",
+    ),
+]
+PoolByOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pool-by",
+        metavar="NAME",
+        help="Families for --pool partial: family, branch, script, or GROUP=FAMILY (repeatable).",
+    ),
 ]
 ObjectiveOption = Annotated[
     str, typer.Option("--objective", metavar="NAME", help="huber, gaussian, student_t or least_squares.")
@@ -63,6 +76,7 @@ def fit_command(
     law: LawOption = "chinchilla",
     by: ByOption = None,
     pool: PoolOption = "none",
+    pool_by: PoolByOption = None,
     objective: ObjectiveOption = "huber",
     bootstrap: BootstrapOption = 1000,
     seed: SeedOption = 0,
@@ -96,6 +110,12 @@ def fit_command(
     loss_unit: LossUnitOption = None,
     params_convention: ParamsConventionOption = None,
     duplicates: DuplicatesOption = "refuse",
+    leave_out: Annotated[
+        bool,
+        typer.Option(
+            "--leave-language-out", help="With --pool partial: predict each language as if it had no runs."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Fit a law to a run table, with intervals, identification and diagnostics."""
@@ -111,6 +131,7 @@ def fit_command(
             law,
             by=grouping(by, runs),
             pool=pooling(pool),
+            pool_by=pooling_by(pool_by),
             objective=objective,
             bootstrap=bootstrap,
             seed=seed,
@@ -121,6 +142,11 @@ def fit_command(
             progress=say,
         )
         found = fitted.to_dict(level, method)  # type: ignore[arg-type]
+        if leave_out:
+            from isoglot.fit.new_language import leave_language_out
+
+            say("leaving each language out")
+            found["leave_language_out"] = leave_language_out(fitted, level).to_dicts()
         if save is not None:
             say("saving")
             fitted.save(save)
@@ -139,7 +165,17 @@ def grouping(by: str | None, runs: Runs) -> list[str] | None:
 
 def pooling(pool: str) -> Any:
     """The pool argument: none, shared, or a list of parameter names."""
-    return pool if pool in ("none", "shared") else [name.strip() for name in pool.split(",")]
+    whole = ("none", "shared", "partial")
+    return pool if pool in whole else [name.strip() for name in pool.split(",")]
+
+
+def pooling_by(texts: list[str] | None) -> Any:
+    """The pool_by argument: None, an attribute of the language table, or a mapping.
+
+    >>> pooling_by(["family"]), pooling_by(["fra=Romance", "spa=Romance"])
+    ('family', {'fra': 'Romance', 'spa': 'Romance'})
+    """
+    return groups_of(texts)
 
 
 def numbers(fixed: list[str] | None) -> dict[str, float]:
@@ -172,6 +208,8 @@ def print_fit(found: dict[str, Any]) -> None:
     _print_transfer(found["transfer_note"])
     starts = ", ".join(f"{key} {value}" for key, value in found["starts"].items())
     typer.echo(f"starts: {starts}\n")
+    if "leave_language_out" in found:
+        _print_left_out(found["leave_language_out"], found["level"])
     (_print_wide if len(found["groups"]) > MANY else _print_long)(found)
     _print_findings(found["diagnostics"])
     typer.echo("\nIntervals are given the form of the law. A and B mean nothing without their exponents.")
@@ -204,6 +242,28 @@ def _ends(parameter: dict[str, Any], found: dict[str, Any], digits: int) -> str:
     if not found["has_intervals"] or parameter["low"] is None:
         return "no interval"
     return interval(parameter["low"], parameter["high"], digits)
+
+
+def _print_left_out(rows: list[dict[str, Any]], level: float) -> None:
+    """The error of predicting each language from the others alone, worst first, and the mean over languages."""
+    count = len(rows)
+    means = [sum(row.get(key) or 0.0 for row in rows) / count for key in ("mre", "bias", "coverage")]
+    cells = [
+        [
+            row["group"],
+            str(row["rows"]),
+            f"{row['mre']:.2%}",
+            f"{row['bias']:+.2%}",
+            f"{row.get('coverage', 0):.0%}",
+        ]
+        for row in sorted(rows, key=lambda row: -row["mre"])[:MANY]
+    ]
+    cells.append([f"mean of {count}", "", f"{means[0]:.2%}", f"{means[1]:+.2%}", f"{means[2]:.0%}"])
+    print_table(
+        "Each language predicted from the others alone (worst first)",
+        ["language", "rows", "error", "bias", f"coverage of {level:.0%}"],
+        cells,
+    )
 
 
 def _print_wide(found: dict[str, Any]) -> None:

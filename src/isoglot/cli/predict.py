@@ -43,7 +43,15 @@ def predict_command(
         list[str] | None,
         typer.Option("--unique", metavar="LANGUAGE=TOKENS", help="Unique tokens. Repeatable."),
     ] = None,
-    group: Annotated[str | None, typer.Option("--group", help="Only this group (language).")] = None,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group", help="Only this group (language); one without runs needs a fit with --pool partial."
+        ),
+    ] = None,
+    family: Annotated[
+        str | None, typer.Option("--family", help="Family of a language without runs (looked up otherwise).")
+    ] = None,
     level: LevelOption = 0.9,
     kind: Annotated[
         str, typer.Option("--kind", metavar="KIND", help="run: interval for a new run; mean: for the law.")
@@ -58,6 +66,8 @@ def predict_command(
     if not params or not tokens:
         raise InputError("predict needs --params and --tokens, such as --params 1e9 --tokens 2e10")
     fitted = load(fit)
+    if group is not None and group not in fitted.groups and fitted.hierarchy is not None:
+        fitted = fitted.with_language(group, family)
     points = list(itertools.product(params, tokens))
     frame = predict_points(fitted, points, _shares(share), _shares(unique), group, level, kind)
     rows = frame.to_dicts()

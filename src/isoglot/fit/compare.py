@@ -8,7 +8,7 @@ told apart from a mere difference of columns.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,6 +62,7 @@ def compare(
     *,
     by: str | Sequence[str] | None = None,
     pool: Pool = "none",
+    pool_by: str | Mapping[str, str] | None = None,
     objective: str | Objective = "huber",
     bootstrap: int = 200,
     seed: int = 0,
@@ -71,6 +72,9 @@ def compare(
     progress: Callable[[str], None] | None = None,
 ) -> Comparison:
     """Fit laws to one part of the runs and score them on the rest, for each hold-out.
+
+    A held-out language is predicted by one set of parameters for all languages, or with `pool="partial"` by the
+    population of the others (`Fit.with_language`).
 
     Raises InputError for unknown laws or hold-outs, NoAnswerError when no hold-out can be formed.
 
@@ -96,7 +100,14 @@ def compare(
                 f"compare: by={column!r} is no column of the run table{nearest(column, runs.frame.columns)}"
             )
     specs = list({spec.text: spec for spec in specs}.values())
-    options = {"pool": pool, "objective": objective, "bootstrap": bootstrap, "seed": seed, "fixed": fixed}
+    options = {
+        "pool": pool,
+        "pool_by": pool_by,
+        "objective": objective,
+        "bootstrap": bootstrap,
+        "seed": seed,
+        "fixed": fixed,
+    }
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
     for name in wanted_holdouts:
@@ -137,7 +148,12 @@ def _score(
     for fold in parts:
         try:
             fitted, frame, truth = _predict_fold(
-                runs, spec, fold, None if name == "language" else by, transfer, options
+                runs,
+                spec,
+                fold,
+                by if name != "language" or options["pool"] == "partial" else None,
+                transfer,
+                options,
             )
         except (InputError, NoAnswerError) as error:
             notes.append(f"{spec.text} on {fold.name}: {error}")
@@ -182,8 +198,15 @@ def _predict_fold(
 ) -> tuple[Fit, pl.DataFrame, np.ndarray]:
     """Fit one side, predict the other; rows that the law or its groups cannot predict are left out."""
     train = runs.filter(pl.lit(pl.Series(~fold.held)), f"held out: {fold.name}")
+    family = options["pool_by"]
+    held = fold.name.removeprefix("language ")
+    if isinstance(family, Mapping):
+        kept = set(train.languages)
+        options = {**options, "pool_by": {name: of for name, of in family.items() if name in kept}}
     fitted = fit(train, spec, by=by, transfer=transfer, check=False, **options)
     test = runs.filter(pl.lit(pl.Series(fold.held)), f"fitted, not predicted: {fold.name}")
+    if fold.name.startswith("language ") and fitted.hierarchy is not None:
+        fitted = fitted.with_language(held, family.get(held) if isinstance(family, Mapping) else None)
     if fitted.by:
         label = pl.concat_str([pl.col(name).cast(pl.String) for name in fitted.by], separator=" / ")
         test = test.filter(label.is_in(list(fitted.groups)), "no run of this group was fitted")

@@ -40,6 +40,9 @@ class Slot:
 class Layout:
     """Which parameters are a group's own and which are shared by all groups, as flat slots.
 
+    `floor_in_log` fits the floor E as a logarithm, as a population of languages and a prior need it; by itself E is
+    fitted as it is, because zero is a common optimum.
+
     >>> from isoglot.laws import Chinchilla
     >>> layout = Layout(Chinchilla(), ("alpha", "beta"))
     >>> [slot.key for slot in layout.own], [slot.key for slot in layout.shared]
@@ -48,6 +51,7 @@ class Layout:
 
     law: AbstractLaw
     shared_names: tuple[str, ...] = ()
+    floor_in_log: bool = False
 
     def __post_init__(self) -> None:
         names = [parameter.name for parameter in self.law.parameters]
@@ -89,7 +93,10 @@ class Layout:
     @cached_property
     def is_log(self) -> np.ndarray:
         """Mask of slots fitted as logarithms."""
-        return np.array([slot.parameter.transform == "log" for slot in self.slots])
+        return np.array([slot.parameter.transform == "log" or self._is_floor(slot) for slot in self.slots])
+
+    def _is_floor(self, slot: Slot) -> bool:
+        return self.floor_in_log and slot.parameter.linear and float(slot.parameter.lower) == 0.0
 
     @cached_property
     def lower(self) -> np.ndarray:

@@ -66,7 +66,7 @@ def predict(fitted: Fit, points: Any, level: float, group: str | None, kind: str
     if fitted.draws is not None:
         drawn = loss_draws(fitted, query, place, fitted.draw_vectors("bootstrap", level))
         if kind == "run" and fitted.noise is not None:
-            drawn = drawn * np.exp(_noise_draws(fitted, place, len(drawn)))
+            drawn = drawn * np.exp(noise_draws(fitted, place, len(drawn)))
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
         columns["low"], columns["high"] = low, high
     else:
@@ -76,7 +76,7 @@ def predict(fitted: Fit, points: Any, level: float, group: str | None, kind: str
     return frame if index is None else frame.with_columns(pl.Series("row", index))
 
 
-def _noise_draws(fitted: Fit, place: np.ndarray, draws: int) -> np.ndarray:
+def noise_draws(fitted: Fit, place: np.ndarray, draws: int) -> np.ndarray:
     """Residuals of the fit, resampled for every draw and point, (R, n)."""
     assert fitted.noise is not None
     rng = np.random.default_rng([fitted.seed, 3])

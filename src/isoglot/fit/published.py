@@ -47,6 +47,7 @@ def published(name: str = "epoch_exact") -> Fit:
         params_convention=_convention(entry),
         source=f"{entry.name}: {entry.source}",
         grade=entry.grade,
+        drawn="published",
     )
 
 

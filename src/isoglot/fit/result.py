@@ -15,6 +15,7 @@ import numpy as np
 
 from isoglot.core.errors import InputError, NoAnswerError, nearest
 from isoglot.fit.diagnostics import STATUSES, Diagnostic
+from isoglot.fit.hierarchy import Hierarchy
 from isoglot.fit.layout import Centre, Layout, natural
 from isoglot.fit.objective import Objective
 from isoglot.fit.resample import expansion
@@ -49,7 +50,8 @@ class Fit:
     refits in the same coordinates; `covariance` (G, slots, slots) is the cluster-robust Laplace one and
     `model_covariance` what the objective's own noise model implies.
     `pinned` marks coordinates held because no run depends on them or because the caller fixed them
-    (`fixed`).
+    (`fixed`). `drawn` says what the draws are; those of a partially pooled fit are posterior draws and come with
+    their `hierarchy`.
     """
 
     spec: LawSpec
@@ -73,6 +75,8 @@ class Fit:
     scale: float = 1.0
     noise: np.ndarray | None = None
     verdicts: tuple[tuple[int, str, float, float, bool], ...] = ()
+    hierarchy: Hierarchy | None = None
+    drawn: Literal["bootstrap", "posterior", "published", "ensemble"] = "bootstrap"
     ranges: Ranges = field(default_factory=Ranges)
     transfer: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     transfer_note: tuple[str, ...] = ()
@@ -179,7 +183,7 @@ class Fit:
             raise NoAnswerError(
                 f"intervals: {self.source or self.spec.text} has no draws, so no interval is known; fit runs with bootstrap > 0"
             )
-        if self.table is None:
+        if self.table is None or self.drawn != "bootstrap":
             return self.draws
         out = np.array(self.draws)
         for g in range(len(self.groups)):
@@ -194,7 +198,7 @@ class Fit:
 
         Such a fit passes through its points; draws would not move and their interval would be a lie.
         """
-        if self.table is None:
+        if self.table is None or self.drawn != "bootstrap":
             return False
         own = len(self.layout.own)
         pinned = self.pinned if self.pinned is not None else np.zeros(self.vectors.shape, bool)
@@ -254,6 +258,16 @@ class Fit:
         from isoglot.fit.quantities import interval_of
 
         return interval_of(self, quantity, group, level, method)
+
+    def with_language(self, label: str, family: str | None = None) -> Fit:
+        """The fit with one more group: a language without runs, drawn from the population of a partial pooling.
+
+        `family` names its family among those of the fit; otherwise it is looked up, and a family without runs
+        widens the interval. Raises InputError for a fit that was not pooled partially.
+        """
+        from isoglot.fit.new_language import with_language
+
+        return with_language(self, label, family)
 
     def group_index(self, group: str | None) -> int:
         """Index of a group by label; None is allowed where there is one group."""

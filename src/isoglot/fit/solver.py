@@ -60,6 +60,13 @@ class Data(NamedTuple):
     counts: np.ndarray
 
 
+class Spring(NamedTuple):
+    """A quadratic penalty on the own coordinates: centre (P, S, m) and stiffness matrix (P, S, m, m)."""
+
+    centre: np.ndarray
+    stiffness: np.ndarray
+
+
 class Problems(NamedTuple):
     """P problems of S groups: the group of each place, the draw, start and free masks.
 
@@ -74,6 +81,7 @@ class Problems(NamedTuple):
     free_own: np.ndarray
     free_shared: np.ndarray
     pull: np.ndarray | None = None  # (P, 3 + c): target, scale and strength of a pull, then its constants
+    spring: Spring | None = None
 
 
 class Solution(NamedTuple):
@@ -218,7 +226,7 @@ def _solve_block(
     lower, upper = jnp.asarray(layout.lower), jnp.asarray(layout.upper)
 
     def advance(state: _State) -> _State:
-        hessian, gradient = block.model(state.rows, state.damping)
+        hessian, gradient = block.model(state.rows, state.own, state.damping)
         vectors = _join(state.own, state.shared)
         blocked = ((vectors <= lower) & (gradient > 0)) | ((vectors >= upper) & (gradient < 0))
         free = _join(jnp.asarray(problems.free_own), jnp.asarray(problems.free_shared)) & ~blocked
@@ -227,7 +235,7 @@ def _solve_block(
         own = jnp.clip(state.own + step_own, lower[:split], upper[:split])
         shared = jnp.clip(state.shared + step_shared, lower[split:], upper[split:])
         rows = block.evaluate(own, shared)
-        value = block.value(rows)
+        value = block.value(rows, own)
         better = (value < state.value) & ~state.done
         # A damped step sees less of the gap than a Newton step; dividing by the damping bounds what is left.
         gap = drop / jnp.clip(state.damping, SMALL_DAMPING, 1.0) / jnp.maximum(state.value, 1e-300)
@@ -257,7 +265,7 @@ def _solve_block(
         own=own,
         shared=shared,
         rows=rows,
-        value=block.value(rows),
+        value=block.value(rows, own),
         damping=jnp.full(size, 1.0),
         gap=jnp.full(size, jnp.inf),
         done=jnp.zeros(size, bool),
@@ -272,7 +280,7 @@ class _Block:
     """The rows of a block of problems, and the objective with its model at given coordinates."""
 
     def __init__(self, program: Program, data: Data, problems: Problems) -> None:
-        self.program, self.pull = program, problems.pull
+        self.program, self.pull, self.spring = program, problems.pull, problems.spring
         group = jnp.asarray(problems.group)
         drawn = jax.vmap(lambda count, cluster: count[cluster])(
             problems.draw, jnp.asarray(data.cluster)[group]
@@ -308,14 +316,17 @@ class _Block:
         unit = jnp.sqrt(pull[:, 2]) / pull[:, 1]
         return (value - pull[:, 0]) * unit, slope * unit[:, None]
 
-    def value(self, rows: _Rows) -> Array:
+    def value(self, rows: _Rows, own: Array) -> Array:
         """Objective of each problem, shape (P,); infinite where a prediction is not finite."""
         terms = self.program.objective.rho(rows.residual, self.scale)
         total = jnp.sum(jnp.where(self.weights > 0, self.weights * terms, 0.0), axis=(1, 2))
         total = total + 0.5 * rows.pulled**2
+        if self.spring is not None:
+            away = own - self.spring.centre
+            total = total + 0.5 * jnp.einsum("psi,psij,psj->p", away, self.spring.stiffness, away)
         return jnp.where(jnp.isfinite(total), total, jnp.inf)
 
-    def model(self, rows: _Rows, damping: Array) -> tuple[Array, Array]:
+    def model(self, rows: _Rows, own: Array, damping: Array) -> tuple[Array, Array]:
         """Model Hessian (P, S, slots, slots) and gradient (P, S, slots) of the objective."""
         objective, jacobian = self.program.objective, rows.jacobian
         majoriser = objective.weight(rows.residual, self.scale)
@@ -330,6 +341,11 @@ class _Block:
             slope = rows.pull_slope
             hessian = hessian.at[:, 0].add(slope[:, :, None] * slope[:, None, :])
             gradient = gradient.at[:, 0].add(slope * rows.pulled[:, None])
+        if self.spring is not None:
+            split, stiffness = own.shape[-1], jnp.asarray(self.spring.stiffness)
+            away = own - self.spring.centre
+            hessian = hessian.at[:, :, :split, :split].add(stiffness)
+            gradient = gradient.at[:, :, :split].add(jnp.einsum("psij,psj->psi", stiffness, away))
         return hessian, gradient
 
 

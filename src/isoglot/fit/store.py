@@ -15,6 +15,7 @@ import numpy as np
 
 from isoglot.core.errors import InputError
 from isoglot.fit.diagnostics import Diagnostic
+from isoglot.fit.hierarchy import Hierarchy
 from isoglot.fit.layout import Centre, Layout
 from isoglot.fit.objective import Objective
 from isoglot.fit.result import Fit, Ranges
@@ -22,9 +23,12 @@ from isoglot.fit.table import Table
 from isoglot.laws.query import Query
 from isoglot.laws.registry import LAWS, LawSpec
 
-FORMAT = 1
+FORMAT = 2
 ARRAYS = ("vectors", "objective_value", "draws", "covariance", "model_covariance", "pinned", "noise")
 QUERY = ("N", "D", "shares", "unique", "target", "num_languages", "transfer")
+
+
+POPULATION = ("member", "means", "overall", "within", "between", "free", "mean_draws", "precision", "pull")
 
 
 def save_fit(fitted: Fit, path: str | Path) -> None:
@@ -37,6 +41,9 @@ def save_fit(fitted: Fit, path: str | Path) -> None:
         arrays |= {f"table.{name}": getattr(table, name) for name in ("loss", "cluster", "group", "row")}
         if table.loss_se is not None:
             arrays["table.loss_se"] = table.loss_se
+    if fitted.hierarchy is not None:
+        arrays |= {f"hierarchy.{name}": getattr(fitted.hierarchy, name) for name in POPULATION}
+        arrays["hierarchy.prior"] = np.array(fitted.hierarchy.prior)
     final = Path(path)
     partial = final.with_name(final.name + ".partial")
     with partial.open("wb") as stream:
@@ -80,7 +87,7 @@ def _manifest(fitted: Fit) -> dict[str, Any]:
         "languages",
         "loss_unit",
     )
-    plain += ("params_convention", "source", "grade", "seed", "verdicts")
+    plain += ("params_convention", "source", "grade", "seed", "verdicts", "drawn")
     table = fitted.table
     return {
         "format": FORMAT,
@@ -92,6 +99,7 @@ def _manifest(fitted: Fit) -> dict[str, Any]:
         },
         "law": {entry.name: getattr(fitted.law, entry.name) for entry in dataclasses.fields(fitted.law)},
         "shared": fitted.layout.shared_names,
+        "floor_in_log": fitted.layout.floor_in_log,
         "centre": [fitted.centre.params, fitted.centre.tokens],
         "objective": dataclasses.asdict(fitted.objective),
         "diagnostics": [dataclasses.asdict(finding) for finding in fitted.diagnostics],
@@ -100,6 +108,9 @@ def _manifest(fitted: Fit) -> dict[str, Any]:
         "transfer_note": list(fitted.transfer_note),
         "left_out": dict(fitted.left_out),
         "starts": dict(fitted.starts),
+        "hierarchy": None
+        if fitted.hierarchy is None
+        else {"families": fitted.hierarchy.families, "noise": fitted.hierarchy.noise},
         "table": None
         if table is None
         else {
@@ -142,12 +153,12 @@ def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
         name: tuple(manifest[name]) for name in ("groups", "by", "statuses", "fixed", "languages")
     }
     plain = {name: manifest[name] for name in ("weights", "scale", "loss_unit", "params_convention")}
-    plain |= {name: manifest[name] for name in ("source", "grade", "seed", "left_out", "starts")}
+    plain |= {name: manifest[name] for name in ("source", "grade", "seed", "left_out", "starts", "drawn")}
     stored_arrays: dict[str, Any] = {name: arrays.get(name) for name in ARRAYS}
     return Fit(
         spec=spec,
         law=law,
-        layout=Layout(law, tuple(manifest["shared"])),
+        layout=Layout(law, tuple(manifest["shared"]), manifest["floor_in_log"]),
         centre=Centre(*manifest["centre"]),
         objective=Objective(**manifest["objective"]),
         diagnostics=tuple(Diagnostic(**finding) for finding in manifest["diagnostics"]),
@@ -158,7 +169,20 @@ def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
         transfer=transfer,
         transfer_note=tuple(manifest.get("transfer_note", ())),
         table=table,
+        hierarchy=_hierarchy(manifest["hierarchy"], arrays),
         **tuples,
         **plain,
         **stored_arrays,
+    )
+
+
+def _hierarchy(stored: dict[str, Any] | None, arrays: dict[str, np.ndarray]) -> Hierarchy | None:
+    if stored is None:
+        return None
+    mean, spread = arrays["hierarchy.prior"]
+    return Hierarchy(
+        families=tuple(stored["families"]),
+        noise=float(stored["noise"]),
+        prior=(mean, spread),
+        **{name: arrays[f"hierarchy.{name}"] for name in POPULATION},
     )

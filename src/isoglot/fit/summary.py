@@ -41,7 +41,7 @@ def to_dict(fitted: Fit, level: float = 0.9, method: Method = "bootstrap") -> di
         "law": fitted.spec.text,
         "status": fitted.status,
         "level": level,
-        "method": method,
+        "method": fitted.drawn if method == "bootstrap" else method,
         "has_intervals": intervals is not None,
         "source": fitted.source,
         "grade": fitted.grade,
