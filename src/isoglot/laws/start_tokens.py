@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from isoglot.core.errors import InputError
-from isoglot.laws.law import Column
+from isoglot.laws.law import Column, with_columns
 from isoglot.laws.query import Query
 
 # The run table counts tokens since initialisation, so a continued run's own tokens are what is left.
@@ -17,13 +16,7 @@ NO_NEW_TOKENS = "init_tokens is not below tokens, so nothing was trained after t
 
 def column_of(query: Query, column: Column) -> Array:
     """A law's own column (n,), with its default where the query has none; InputError without a default."""
-    if column.name in query.extra:
-        return jnp.asarray(query.extra[column.name])
-    if column.default is None:
-        raise InputError(
-            f"query: the law needs {column.name} ({column.meaning}, {column.unit}); give it in extra="
-        )
-    return jnp.full(jnp.shape(query.D), column.default)
+    return jnp.asarray(with_columns(query, (column,)).extra[column.name])
 
 
 def new_tokens(query: Query) -> Array:
