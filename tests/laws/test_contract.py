@@ -124,7 +124,7 @@ def tiers() -> Any:
     """Up to 30 passes over mixtures of three tiers."""
     return ig.grid(
         N=[1e8],
-        D=np.geomspace(2e8, 6e10, 7),
+        D=np.geomspace(5e8, 6e10, 4),
         mixtures=MIXTURES,
         unique={"a": 2e9, "b": 4e9, "c": 8e9},
         evaluate_on=["a"],

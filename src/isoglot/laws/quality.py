@@ -85,8 +85,8 @@ class Quality(AbstractLaw):
         limited = jnp.isfinite(unique) & jnp.isfinite(length)[:, None]
         passed = jnp.where(limited, shares * _finite(length)[:, None] / _finite(unique), 0.0)
         lost = jnp.arange(self.max_passes)[:, None] * (passed / jnp.asarray(params["c"]))[:, None, :]
-        exponents = jnp.einsum("nkj,nj->nk", jnp.exp2(-lost), shares * jnp.asarray(params["b"]))
-        return jnp.exp(jnp.sum(exponents * steps, axis=1))
+        by_tier = jnp.einsum("nk,nkj->nj", steps, jnp.exp2(-lost))
+        return jnp.exp(jnp.sum(by_tier * shares * jnp.asarray(params["b"]), axis=1))
 
     def _effective(self, params: Params, query: Query) -> Array:
         """(sum_k (n_k - n_(k-1)) 0.5^(k / c) a / Z)^b of the evaluated tier alone, (n,)."""
