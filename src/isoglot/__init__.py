@@ -16,11 +16,14 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isoglot.fit.bayes import fit_bayes as fit_bayes
+    from isoglot.fit.bayes import to_arviz as to_arviz
     from isoglot.fit.compare import Comparison as Comparison
     from isoglot.fit.compare import compare as compare
     from isoglot.fit.fit import fit as fit
     from isoglot.fit.frontier import frontier as frontier
     from isoglot.fit.frontier_line import Frontier as Frontier
+    from isoglot.fit.new_language import leave_language_out as leave_language_out
     from isoglot.fit.published import published as published
     from isoglot.fit.result import Fit as Fit
     from isoglot.fit.share_exponent import ShareExponent as ShareExponent
@@ -57,6 +60,9 @@ _HOME = {
     "Comparison": "isoglot.fit.compare",
     "compare": "isoglot.fit.compare",
     "fit": "isoglot.fit.fit",
+    "fit_bayes": "isoglot.fit.bayes",
+    "leave_language_out": "isoglot.fit.new_language",
+    "to_arviz": "isoglot.fit.bayes",
     "frontier": "isoglot.fit.frontier",
     "grid": "isoglot.fit.simulate",
     "laws": "isoglot.laws.registry",

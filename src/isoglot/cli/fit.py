@@ -24,6 +24,7 @@ from isoglot.cli.table_options import (
 from isoglot.core.errors import InputError
 
 if TYPE_CHECKING:
+    from isoglot.fit.result import Fit
     from isoglot.runs import Runs
 
 LawOption = Annotated[
@@ -110,6 +111,14 @@ def fit_command(
     loss_unit: LossUnitOption = None,
     params_convention: ParamsConventionOption = None,
     duplicates: DuplicatesOption = "refuse",
+    bayes: Annotated[
+        bool,
+        typer.Option("--bayes", help="Sample the posterior with NUTS (needs isoglot[bayes])."),
+    ] = False,
+    arviz: Annotated[
+        Path | None,
+        typer.Option("--arviz", metavar="FILE", help="With --bayes: write the chains as NetCDF for ArviZ."),
+    ] = None,
     leave_out: Annotated[
         bool,
         typer.Option(
@@ -126,21 +135,20 @@ def fit_command(
     with progress() as say:
         say("reading runs")
         runs = load_runs(file, columns, groups, where, loss_unit, params_convention, duplicates)
-        fitted = fit(
-            runs,
-            law,
-            by=grouping(by, runs),
-            pool=pooling(pool),
-            pool_by=pooling_by(pool_by),
-            objective=objective,
-            bootstrap=bootstrap,
-            seed=seed,
-            fixed=numbers(fixed),
-            drop_highest=drop_highest,
-            transfer=transfer_count,  # type: ignore[arg-type]
-            weights=weights,  # type: ignore[arg-type]
-            progress=say,
-        )
+        options: dict[str, Any] = {
+            "by": grouping(by, runs),
+            "pool": pooling(pool),
+            "pool_by": pooling_by(pool_by),
+            "seed": seed,
+            "fixed": numbers(fixed),
+            "drop_highest": drop_highest,
+            "transfer": transfer_count,
+            "progress": say,
+        }
+        if bayes:
+            fitted = sample(runs, law, objective, arviz, options)
+        else:
+            fitted = fit(runs, law, objective=objective, bootstrap=bootstrap, weights=weights, **options)  # type: ignore[arg-type]
         found = fitted.to_dict(level, method)  # type: ignore[arg-type]
         if leave_out:
             from isoglot.fit.new_language import leave_language_out
@@ -154,6 +162,17 @@ def fit_command(
         print_json(found)
     else:
         print_fit(found)
+
+
+def sample(runs: Runs, law: str, objective: str, arviz: Path | None, options: dict[str, Any]) -> Fit:
+    """Fit with NUTS; Huber's objective becomes the Student's t likelihood. Writes the chains where asked."""
+    from isoglot.fit.bayes import fit_bayes, to_arviz
+
+    likelihood: Any = "student_t" if objective == "huber" else objective
+    fitted, chains = fit_bayes(runs, law, objective=likelihood, **options)
+    if arviz is not None:
+        to_arviz(fitted, chains).to_netcdf(str(arviz))
+    return fitted
 
 
 def grouping(by: str | None, runs: Runs) -> list[str] | None:

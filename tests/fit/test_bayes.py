@@ -1,0 +1,113 @@
+"""NUTS: exact where the answer is known, agreement with the bootstrap, statuses from the chains, export."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import isoglot as ig
+from isoglot.core.errors import InputError, MissingExtraError
+from isoglot.fit.bayes import Sampled, fit_bayes, to_arviz
+from isoglot.laws import query
+
+TRUTH = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
+
+
+@pytest.fixture(scope="module")
+def world() -> ig.Runs:
+    points = ig.grid(N=np.geomspace(5e7, 1e10, 6), D=np.geomspace(1e9, 3e11, 6))
+    return ig.simulate("chinchilla", TRUTH, points, noise=0.003, seed=4)
+
+
+@pytest.fixture(scope="module")
+def sampled(world: ig.Runs) -> tuple[ig.Fit, Sampled]:
+    return fit_bayes(world, "chinchilla", objective="gaussian", warmup=200, draws=250)
+
+
+def test_posterior_holds_the_truth_and_converges(sampled: tuple[ig.Fit, Sampled]) -> None:
+    fitted, chains = sampled
+    assert fitted.status == "converged" and chains.divergences == 0 and chains.r_hat < 1.05
+    for key, (low, high) in fitted.intervals(0.99).items():
+        assert low <= TRUTH[key] <= high, key
+
+
+def test_agrees_with_the_bootstrap_where_identified(sampled: tuple[ig.Fit, Sampled], world: ig.Runs) -> None:
+    boot = ig.fit(world, "chinchilla", objective="gaussian", bootstrap=1000, check=False).intervals(0.9)
+    for key, (low, high) in sampled[0].intervals(0.9).items():
+        width = boot[key][1] - boot[key][0]
+        assert abs((low + high) - sum(boot[key])) / 2 < 0.25 * width, key
+        assert 0.7 < (high - low) / width < 1.5, key
+
+
+def test_noise_has_the_posterior_of_a_normal_variance(sampled: tuple[ig.Fit, Sampled]) -> None:
+    # 36 rows, 5 parameters: the posterior of sigma sits around 0.003 with relative sd of about 1 / sqrt(2 x 31).
+    noise = np.exp(sampled[1].chains["log_noise"]).ravel()
+    assert 0.0021 < noise.mean() < 0.0042
+    assert noise.std() / noise.mean() == pytest.approx(1 / np.sqrt(2 * 31), rel=0.25)
+
+
+def test_the_fit_predicts_plans_and_reads_back(sampled: tuple[ig.Fit, Sampled], tmp_path: object) -> None:
+    fitted = sampled[0]
+    row = fitted.predict(query(1e9, 2e10)).row(0, named=True)
+    assert row["low"] < row["loss"] < row["high"]
+    plan = ig.plan(ig.Brief(budget=1e21, languages={"eng": {}}), {"size": fitted})
+    assert plan.size.params_interval is not None
+    low, high = plan.size.params_interval
+    assert low < plan.size.params < high
+    fitted.save(tmp_path / "b.fit")  # type: ignore[operator]
+    assert ig.load_fit(tmp_path / "b.fit").intervals() == fitted.intervals()  # type: ignore[operator]
+
+
+def test_arviz_holds_natural_values(sampled: tuple[ig.Fit, Sampled]) -> None:
+    data = to_arviz(*sampled)
+    assert dict(data.posterior.sizes) == {"chain": 4, "draw": 250, "group": 1}
+    assert float(data.posterior["alpha"].mean()) == pytest.approx(0.34, abs=0.02)
+    assert float(data.posterior["A"].median()) == pytest.approx(400, rel=0.4)
+    assert set(data.posterior.data_vars) == {"E", "A", "B", "alpha", "beta", "noise"}
+
+
+def test_trouble_of_the_chains_is_a_status(world: ig.Runs) -> None:
+    fitted, chains = fit_bayes(world, "chinchilla", warmup=3, draws=12, chains=2)
+    codes = {finding.code for finding in fitted.diagnostics}
+    assert "few_samples" in codes and chains.samples < 400
+    assert fitted.status == "not_converged" and {"r_hat", "divergences"} & codes
+
+
+def test_rows_of_one_run_share_errors(world: ig.Runs) -> None:
+    frame = world.frame.drop("row", "cluster")
+    doubled = pl.concat(
+        [frame, frame.with_columns(tokens=pl.col("tokens") * 1.03, flops=pl.col("flops") * 1.03)]
+    )
+    runs = ig.read_runs(doubled, name="checkpoints")
+    fitted, chains = fit_bayes(runs, "chinchilla", objective="gaussian", warmup=150, draws=150, chains=2)
+    assert chains.chains["shared"].shape == (2, 150, 36)
+    # Copies of a row say nothing new: what they share is larger than what they do not.
+    assert np.exp(chains.chains["log_shared"]).mean() > np.exp(chains.chains["log_noise"]).mean()
+    assert fitted.num_rows == 72
+
+
+def test_a_population_is_sampled(world: ig.Runs) -> None:
+    names = [f"l{at}" for at in range(6)]
+    truth = {name: {**TRUTH, "E": 1.5 + 0.1 * at} for at, name in enumerate(names)}
+    points = ig.grid(N=[1e8, 6e8, 4e9], D=[2e9, 2e10, 2e11], mixtures=[{name: 1.0} for name in names])
+    own = pl.any_horizontal([(pl.col(f"share.{n}") > 0) & (pl.col("language") == n) for n in names])
+    runs = ig.simulate("chinchilla", truth, points.filter(own), noise=0.003, seed=1)
+    fitted, chains = fit_bayes(runs, by="language", pool="partial", warmup=150, draws=150, chains=2)
+    assert chains.divergences < 15 and chains.chains["population"].shape == (2, 150, 2, 5)
+    intervals = fitted.intervals(0.99)
+    assert all(low <= truth[name]["E"] <= high for name in names for low, high in [intervals[name]["E"]])
+    new = fitted.with_language("new")
+    assert new.draws is not None and new.draws.shape[1] == 7
+
+
+def test_bad_options_and_a_missing_extra(world: ig.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="'huber' is no likelihood"):
+        fit_bayes(world, objective="huber")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="pool='shared' is not available"):
+        fit_bayes(world, pool="shared")  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "numpyro", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'isoglot\[bayes\]'"):
+        fit_bayes(world)
