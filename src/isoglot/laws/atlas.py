@@ -26,7 +26,7 @@ class Atlas(AbstractLaw):
 
     | option | values |
     |---|---|
-    | `num_transfer` | size m of the transfer set; 0 leaves the term out |
+    | `transfer` | size m of the transfer set (`num_transfer`); 0 leaves the term out |
     | `other` | `none`; `language`: saturate each remaining language, then sum; `pooled`: saturate the sum |
     | `repetition` | `shared`: one lambda; `role`: one each for target, transfer, other |
     | | `language`, `group`: one for each source language or group, through `repetition_index` |

@@ -30,10 +30,11 @@ def size_scale(exponent: str = "alpha") -> Parameter:
 
 
 def data_scale(exponent: str = "beta") -> Parameter:
-    """B, the coefficient of the data term; carries D**beta."""
+    """B, the coefficient of the data term; carries D**exponent."""
     meaning = "coefficient of the data term"
+    power = f"({exponent})" if "/" in exponent else exponent
     return Parameter(
-        "B", meaning, "loss D^beta", 0.0, jnp.inf, "log", linear=True, scaling=(("D", exponent),)
+        "B", meaning, f"loss D^{power}", 0.0, jnp.inf, "log", linear=True, scaling=(("D", exponent),)
     )
 
 

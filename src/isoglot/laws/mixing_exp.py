@@ -56,7 +56,7 @@ class MixingExp(AbstractLaw):
     a smaller set has a share are unsupported (their prediction is NaN). `surface=false` leaves out the
     terms of N and D, as in the paper, which fits one size and one length at a time.
 
-    Source: Ye et al. 2024 (2403.16952), Sec. 3, form M4; with N and D: Sec. 12.8 of the project's catalogue.
+    Source: Ye et al. 2024 (2403.16952), Sec. 3, form M4; the terms of N and D are the project's addition.
 
     >>> from isoglot.laws import evaluate, query
     >>> k, t = identified(0.8, [-1.2, 0.3, 0.1])

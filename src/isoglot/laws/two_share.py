@@ -22,7 +22,7 @@ class TwoShare(AbstractLaw):
     t = 0 off the diagonal and v = 1 is own effective data; v = 1 alone is ATLAS without repetition; t own
     alone is the effective-parameter law of Fernandes et al. 2023. 5 + 2 m parameters; fit only.
 
-    Source: forms of Sec. 12.7 of the project's catalogue; Fernandes et al. 2023 (2302.09650).
+    Source: the project's form; its limits are in Fernandes et al. 2023 (2302.09650) and Longpre et al. 2025 (2510.22037).
 
     >>> from isoglot.laws import evaluate, query
     >>> p = {"E": 1.5, "A": 400.0, "B": 800.0, "alpha": 0.33, "beta": 0.35, "v": [0.6, 0.3], "t": [0.4, 0.1]}
