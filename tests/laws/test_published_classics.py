@@ -53,3 +53,18 @@ def test_a_published_fit_predicts_with_further_columns_and_leaves_its_range() ->
     assert "N" not in found["outside"][0] and "N" in found["outside"][1]
     with pytest.raises(InputError, match="needs lr_peak"):
         ig.published("mpl_25m").predict(query(25e6, 24000))
+
+
+def test_a_range_is_given_only_where_its_source_states_it() -> None:
+    assert {entry.name for entry in CLASSICS if entry.ranges} == {"mpl_25m", "mpl_100m", "mpl_400m"}
+
+
+def test_a_plan_says_that_the_range_of_its_constants_is_not_known() -> None:
+    brief = ig.Brief(budget=1e21, languages={"eng": {}})
+    warnings = ig.plan(brief, {"size": ig.published("kaplan_nd")}).warnings
+    assert (
+        "size: the range of the runs behind kaplan_nd is not known, so nothing says how far this plan leaves it"
+        in warnings
+    )
+    known = ig.plan(brief, {"size": ig.published("epoch_exact")}).warnings
+    assert not [text for text in known if "is not known, so nothing says" in text]

@@ -115,7 +115,7 @@ def test_every_file_that_belongs_to_a_law_is_listed(sections: dict[str, str]) ->
     assert papers == {name for name in COMPANIONS if name.startswith("laws/")}
     for name, belongs in COMPANIONS.items():
         row = rows[f"isoglot.{name.removesuffix('.py').replace('/', '.')}"]
-        assert row[1] == (source / name).read_text(encoding="utf-8").splitlines()[0].strip('"')
+        assert row[1] == (source / name).read_text(encoding="utf-8").splitlines()[0].strip('"').strip("`")
         assert set(belongs) <= set(LAWS) and all(f"(#{law})" in row[3] for law in belongs)
     assert "`critical_batch`" in sections["Functions beside the laws"]
 

@@ -11,8 +11,8 @@ from typing import Any
 class Preset:
     """Constants of one law from one source.
 
-    `law` is a law specification; `ranges` the runs behind the constants; `spread`, where known, the covariance
-    of the fit's coordinates (E, ln A - alpha ln N0, ln B - beta ln D0, ln alpha, ln beta) with its centre.
+    `law` is a law specification; `ranges` the runs behind the constants, empty where they are not known; `spread`,
+    where known, the covariance of the fit's coordinates (E, ln A - alpha ln N0, ln B - beta ln D0, ln alpha, ln beta) with its centre.
     """
 
     name: str

@@ -22,6 +22,11 @@ def range_warnings(brief: Brief, chosen: dict[str, Fit], size: SizePlan, mixture
     for question in ("size", "mixture"):
         fitted = chosen[question]
         if not fitted.ranges.values:
+            if fitted.status == "published":
+                name = fitted.source.split(":")[0]
+                found.append(
+                    f"{question}: the range of the runs behind {name} is not known, so nothing says how far this plan leaves it"
+                )
             continue
         shares = np.array(list(mixture.shares.values()))
         unique = np.array([entry.unique for entry in brief.languages.values()])
