@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from isoglot.fit.bayes import to_arviz as to_arviz
     from isoglot.fit.compare import Comparison as Comparison
     from isoglot.fit.compare import compare as compare
+    from isoglot.fit.ensemble import ensemble as ensemble
     from isoglot.fit.fit import fit as fit
     from isoglot.fit.frontier import frontier as frontier
     from isoglot.fit.frontier_line import Frontier as Frontier
@@ -59,6 +60,7 @@ _HOME = {
     "check_runs": "isoglot.runs",
     "Comparison": "isoglot.fit.compare",
     "compare": "isoglot.fit.compare",
+    "ensemble": "isoglot.fit.ensemble",
     "fit": "isoglot.fit.fit",
     "fit_bayes": "isoglot.fit.bayes",
     "leave_language_out": "isoglot.fit.new_language",

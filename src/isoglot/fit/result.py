@@ -108,6 +108,8 @@ class Fit:
 
     def keys(self, group: int) -> tuple[str, ...]:
         """Names of a group's scalars; entries of vectors carry their language, `tau[spa]`."""
+        if self.drawn == "ensemble":
+            return self.layout.keys
         members = self._transfer_of(group)
         names = []
         for slot in self.layout.slots:

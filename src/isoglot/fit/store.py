@@ -20,6 +20,8 @@ from isoglot.fit.layout import Centre, Layout
 from isoglot.fit.objective import Objective
 from isoglot.fit.result import Fit, Ranges
 from isoglot.fit.table import Table
+from isoglot.laws.ensemble import Ensemble
+from isoglot.laws.law import AbstractLaw
 from isoglot.laws.query import Query
 from isoglot.laws.registry import LAWS, LawSpec
 
@@ -97,7 +99,7 @@ def _manifest(fitted: Fit) -> dict[str, Any]:
             "options": dict(fitted.spec.options),
             "transfer": fitted.spec.transfer,
         },
-        "law": {entry.name: getattr(fitted.law, entry.name) for entry in dataclasses.fields(fitted.law)},
+        "law": _fields(fitted.law),
         "shared": fitted.layout.shared_names,
         "floor_in_log": fitted.layout.floor_in_log,
         "centre": [fitted.centre.params, fitted.centre.tokens],
@@ -122,12 +124,24 @@ def _manifest(fitted: Fit) -> dict[str, Any]:
     }
 
 
+def _fields(law: AbstractLaw) -> dict[str, Any]:
+    """The static fields of a law; the members of an ensemble with their names."""
+    found = {entry.name: getattr(law, entry.name) for entry in dataclasses.fields(law)}
+    if isinstance(law, Ensemble):
+        found["members"] = [[member.name, _fields(member)] for member in law.members]
+    return found
+
+
+def _law(name: str, fields: dict[str, Any]) -> AbstractLaw:
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    if name == "ensemble":
+        return Ensemble(**{**options, "members": tuple(_law(*member) for member in fields["members"])})
+    return LAWS[name](**options)
+
+
 def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
     spec = LawSpec(**manifest["spec"])
-    options = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in manifest["law"].items()
-    }
-    law = LAWS[spec.name](**options)
+    law = _law(spec.name, manifest["law"])
     transfer = {label: tuple(members) for label, members in manifest["transfer"].items()}
     table = None
     if manifest["table"] is not None:
