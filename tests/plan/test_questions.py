@@ -11,7 +11,9 @@ import pytest
 import isoglot as ig
 from isoglot.core.errors import NoAnswerError
 from isoglot.fit.result import Fit
-from isoglot.plan.questions import mixture_doubts
+from isoglot.laws import LAWS
+from isoglot.laws.registry import law_options
+from isoglot.plan.questions import MIXTURE_NEEDS, mixture_doubts, refuse
 
 FitOf = Callable[..., Fit]
 FAMILIES = ("eng", "fra", "deu")
@@ -99,6 +101,41 @@ def test_the_own_share_law_is_still_refused(fit_of: FitOf, drift_truth: dict[str
     assert str(error.value) == (
         "plan: mixture rests on gamma of fra, which these runs do not identify (95 % profile -0.5 to 2); add runs, or set force"
     )
+
+
+HEADS = {
+    "msl": ({"gamma"}, {"gamma": 0.1}),
+    "own": ({"beta"}, {}),
+    "reducible": ({"gamma"}, {"gamma": 0.1}),
+    "nested": ({"beta", "gamma"}, {"gamma": 0.1}),
+    "transfer": ({"beta", "tau"}, {"tau": 0.3}),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_each_head_is_refused_for_what_its_mixture_rests_on_and_for_nothing_else(
+    head: str, fit_of: FitOf
+) -> None:
+    rests, more = HEADS[head]
+    values = {**GENERIC, **more}
+    fitted = fit_of(f"msl:head={head}", {label: values for label in FAMILIES}, FAMILIES)
+    for key in values:
+        bad = replace(fitted, verdicts=((1, key, 0.01, 4.0, False),))
+        held = np.zeros((3, len(fitted.layout.slots)), bool)
+        held[1, fitted.layout.keys.index(key)] = True
+        if key not in rests:
+            refuse("mixture", bad, BRIEF)
+            refuse("mixture", replace(fitted, pinned=held), BRIEF)
+            continue
+        with pytest.raises(NoAnswerError, match=f"mixture rests on {key} of fra, which these runs do not"):
+            refuse("mixture", bad, BRIEF)
+        with pytest.raises(NoAnswerError, match=f"mixture rests on {key} of fra, on which no run depends"):
+            refuse("mixture", replace(fitted, pinned=held), BRIEF)
+        refuse("mixture", replace(bad, verdicts=((0, key, 0.2, 0.4, True),)), BRIEF)
+
+
+def test_the_heads_of_the_table_are_those_of_the_law() -> None:
+    assert set(MIXTURE_NEEDS) == set(HEADS) == set(law_options(LAWS["msl"])["head"])
 
 
 def test_a_law_that_does_not_know_shares_says_so(fit_of: FitOf) -> None:

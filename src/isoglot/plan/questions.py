@@ -18,10 +18,17 @@ QUESTIONS = ("size", "mixture", "languages", "scratch", "continued")
 # What each question rests on: if one of these is not identified the answer would be noise.
 NEEDS = {
     "size": ("alpha", "beta"),
-    "mixture": ("gamma",),
     "languages": ("alpha", "beta", "phi", "psi"),
     "scratch": ("beta",),
     "continued": ("beta",),
+}
+# What the mixture rests on in the own-share law, by its head: whatever the own share is raised to.
+MIXTURE_NEEDS = {
+    "msl": ("gamma",),
+    "own": ("beta",),
+    "reducible": ("gamma",),
+    "nested": ("beta", "gamma"),
+    "transfer": ("beta", "tau"),
 }
 # Parameters that tell languages and their text apart in the laws other than the own-share one.
 SHARE_AXES = ("transfer", "mixture", "source", "repetition")
@@ -101,9 +108,9 @@ def refuse(question: str, fitted: Fit, brief: Brief) -> None:
 
 
 def needs(question: str, fitted: Fit) -> tuple[str, ...]:
-    """Parameters that a question rests on; gamma means the own-share exponent only in the own-share law."""
-    if question == "mixture" and not isinstance(fitted.law, MSL):
-        return ()
+    """Parameters that a question rests on; for the mixture those of the own-share law's head, none in other laws."""
+    if question == "mixture":
+        return MIXTURE_NEEDS[fitted.law.head] if isinstance(fitted.law, MSL) else ()
     return NEEDS[question]
 
 
@@ -138,7 +145,7 @@ def _refuse_uninformed(question: str, fitted: Fit, wanted: list[str]) -> None:
 def mixture_doubts(fitted: Fit, brief: Brief) -> list[str]:
     """A warning if nothing shows that the runs identify what tells languages apart.
 
-    The own-share law is refused instead where its gamma is not identified; here verdicts may be missing
+    The own-share law is refused instead where what its head rests on is not identified; here verdicts may be missing
     (check=False), or none of the share-dependent parameters may be identified.
     """
     if fitted.status == "published" or len(brief.labels) == 1:
