@@ -9,6 +9,7 @@ import numpy as np
 
 from isoglot.fit import diagnostics as checks
 from isoglot.fit.curvature import Curvature, curvature
+from isoglot.fit.dependence import dependence_of
 from isoglot.fit.engine import Estimate, arrange, independent, make_problems
 from isoglot.fit.identify import LEVEL, findings, judge
 from isoglot.fit.objective import Objective
@@ -96,8 +97,7 @@ def _of_group(fitted: Fit, evidence: Evidence, shape: Curvature, g: int) -> list
     assert table is not None
     real = evidence.data.weight[g] > 0
     free = evidence.free[g]
-    uses_share = fitted.law.name in ("msl", "two_share", "capacity") or bool(fitted.transfer)
-    found = checks.few_levels(table, g, name, uses_share, fitted.fixed)
+    found = checks.few_levels(table, g, name, dependence_of(fitted, g), fitted.fixed)
     found += checks.drift(table, g, name, shape.residual[g][real], int(free.sum()))
     found += checks.at_bounds(fitted.layout, name, evidence.best.vectors[g], free)
     found += checks.optima(name, evidence.best.basins[g if len(evidence.best.basins) > g else 0])

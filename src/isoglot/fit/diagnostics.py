@@ -8,7 +8,7 @@
 | `no_information` | no row depends on the parameter; it was held at its start value |
 | `at_bound` | a parameter sits on a bound of its domain |
 | `ill_conditioned` | the normal equations are nearly singular even in centred units |
-| `too_few_levels` | fewer than three levels of N, D or share, so a term of the law cannot be told from another |
+| `too_few_levels` | fewer than three levels of N, D or share where the law depends on it, so a term of the law cannot be told from another |
 | `few_clusters` | too few clusters for a resampling interval |
 | `residual_drift` | residuals depend on N, D, their product or the share |
 | `influential_cluster` | dropping one cluster would move a parameter by more than a standard error |
@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from isoglot.fit.dependence import Dependence
 from isoglot.fit.layout import Layout
 from isoglot.fit.table import Table
 
@@ -49,14 +50,19 @@ class Diagnostic:
 
 
 def few_levels(
-    table: Table, group: int, name: str, uses_share: bool, fixed: Sequence[str] = ()
+    table: Table, group: int, name: str, depends: Dependence, fixed: Sequence[str] = ()
 ) -> list[Diagnostic]:
-    """Fewer than three levels of N, D or (for share laws) own share; a term with a fixed coefficient is exempt."""
+    """Fewer than three levels of what the law depends on; a term with a fixed coefficient is exempt."""
     mine = table.group == group
     query = table.query
     own = np.asarray(query.shares)[np.arange(table.num_rows), query.target][mine]
-    quantities = [("N", np.asarray(query.N)[mine], "sizes"), ("D", np.asarray(query.D)[mine], "token counts")]
-    if uses_share:
+    tokens = np.asarray(query.D)[mine]
+    quantities = []
+    if depends.params:
+        quantities.append(("N", np.asarray(query.N)[mine], "sizes"))
+    if depends.tokens:
+        quantities.append(("D", tokens * own if depends.own_tokens_alone else tokens, "token counts"))
+    if depends.share and not depends.own_tokens_alone:
         quantities.append(("share", own, "shares"))
     found = []
     for symbol, values, word in quantities:
