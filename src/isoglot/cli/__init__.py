@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli import compare, demo, fit, frontier, laws, plan, predict, runs, share_exponent
+from isoglot.cli import compare, demo, ensemble, fit, frontier, laws, plan, predict, runs, share_exponent
 from isoglot.cli.compiled import keep_compiled
 from isoglot.core.errors import IsoglotError
 
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(runs.app, name="runs")
 app.add_typer(laws.app, name="laws")
 app.command("fit")(fit.fit_command)
+app.command("ensemble")(ensemble.ensemble_command)
 app.command("compare")(compare.compare_command)
 app.command("frontier")(frontier.frontier_command)
 app.command("share-exponent")(share_exponent.share_exponent_command)

@@ -46,7 +46,7 @@ def to_dict(fitted: Fit, level: float = 0.9, method: Method = "bootstrap") -> di
         "source": fitted.source,
         "grade": fitted.grade,
         "objective": fitted.objective.name,
-        "objective_value": [float(value) for value in fitted.objective_value],
+        "objective_value": [_finite(value) for value in fitted.objective_value],
         "loss_unit": fitted.loss_unit,
         "params_convention": fitted.params_convention,
         "by": list(fitted.by),
