@@ -74,6 +74,30 @@ BAD_FILES: dict[str, tuple[str, str | bytes, dict[str, object], str]] = {
         {},
         "t.csv, row 1 (line 2), column 'loss': -0.5 must be above 0",
     ),
+    "negative loss in a known unit": (
+        "t.csv",
+        HEAD + "a,1e8,1e9,-0.5\n",
+        {"loss_unit": "bits/byte"},
+        "t.csv, row 1 (line 2), column 'loss': -0.5 must be above 0",
+    ),
+    "negative loss in a known unit beside an own one": (
+        "t.csv",
+        "params,tokens,loss,loss_unit\n1e8,1e9,-0.5,reward\n1e8,2e9,2.5,nats_per_token\n",
+        {},
+        "t.csv, row 1 (line 2), column 'loss': -0.5 must be above 0",
+    ),
+    "loss without a number in a unit of its own": (
+        "t.csv",
+        HEAD + "a,1e8,1e9,-inf\n",
+        {"loss_unit": "reward"},
+        "t.csv, row 1 (line 2), column 'loss': -inf is not finite",
+    ),
+    "zero tokens in a unit of its own": (
+        "t.csv",
+        HEAD + "a,1e8,0,-0.5\n",
+        {"loss_unit": "reward"},
+        "t.csv, row 1 (line 2), column 'tokens': 0 must be above 0",
+    ),
     "no tokens": (
         "t.csv",
         HEAD + "a,1e8,0,3.1\n",
@@ -356,6 +380,25 @@ def test_sentence(case: str, tmp_path: Path) -> None:
         read_runs(path, name=name, **arguments)  # type: ignore[arg-type]
     assert str(caught.value) == sentence
     assert "\n" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "losses"),
+    [
+        (HEAD + "a,1e8,1e9,-0.5\nb,1e8,2e9,0\nc,1e8,3e9,1.5\n", {"loss_unit": "reward"}, [-0.5, 0.0, 1.5]),
+        ("params,tokens,loss,loss_unit\n1e8,1e9,-0.5,reward\n1e8,2e9,2.5,reward\n", {}, [-0.5, 2.5]),
+        ("params,tokens,loss.eng,loss.fra\n1e8,1e9,-0.5,-2\n", {"loss_unit": "unigram nats"}, [-0.5, -2.0]),
+    ],
+)
+def test_losses_of_either_sign_in_a_unit_of_their_own(
+    content: str, arguments: dict[str, str], losses: list[float], tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text(content)
+    runs = read_runs(tmp_path / "t.csv", **arguments)  # type: ignore[arg-type]
+    assert runs.frame["loss"].to_list() == losses
+    runs.write(tmp_path / "again.csv")
+    again = read_runs(tmp_path / "again.csv")
+    assert again.frame["loss"].to_list() == losses and again.loss_unit == runs.loss_unit
 
 
 BAD_ARGUMENTS: dict[str, tuple[dict[str, object], str]] = {

@@ -46,12 +46,13 @@ def assess(fitted: Fit, evidence: Evidence) -> Fit:
     """Add verdicts, diagnostics and statuses to a fit."""
     assert fitted.table is not None
     table, best = fitted.table, evidence.best
-    other = evidence.refit(objective=opposite(fitted.objective))
+    # Losses of either sign have no logarithm, so the opposite of least squares is not to be had.
+    other = best.vectors if fitted.signed else evidence.refit(objective=opposite(fitted.objective))
     shape = curvature(evidence.program, evidence.data, best.vectors, evidence.free)
     sd = np.sqrt(np.maximum(np.diagonal(shape.covariance, axis1=1, axis2=2), 0.0))
     profiler = Profiler(evidence.program, evidence.data, best.vectors, best.value, evidence.free, best.starts)
     unit = np.eye(len(fitted.layout.slots))
-    smallest = np.array([table.loss[table.group == group].min() for group in range(len(fitted.groups))])
+    smallest = np.array([_loss_scale(table.loss[table.group == g]) for g in range(len(fitted.groups))])
     verdicts = judge(profiler, lambda group, at: threshold(fitted, group, LEVEL, unit[at]), smallest)
     found = findings(verdicts, fitted.groups)
     for group in range(len(fitted.groups)):
@@ -65,6 +66,11 @@ def assess(fitted: Fit, evidence: Evidence) -> Fit:
     )
     packed = tuple((v.group, v.key, v.low, v.high, v.identified) for v in verdicts)
     return replace(fitted, diagnostics=tuple(found), statuses=statuses, verdicts=packed)
+
+
+def _loss_scale(loss: np.ndarray) -> float:
+    """What a floor is judged against: the smallest loss, or the range of losses of either sign."""
+    return float(loss.min() if loss.min() > 0 else np.ptp(loss))
 
 
 def threshold(fitted: Fit, group: int, level: float, slope: np.ndarray) -> Threshold:

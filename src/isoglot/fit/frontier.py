@@ -12,6 +12,7 @@ from isoglot.fit.envelope import envelope
 from isoglot.fit.fit import fit
 from isoglot.fit.frontier_line import Frontier
 from isoglot.fit.isoflop import Curve, isoflop
+from isoglot.fit.log_scale import require_positive_losses
 from isoglot.fit.result import Fit
 from isoglot.runs import Runs
 
@@ -60,6 +61,8 @@ def frontier(
         )
     if bootstrap < 0:
         raise InputError(f"frontier: bootstrap={bootstrap} is not allowed; give 0 or a number of draws")
+    if approach == 3 or curve == "akima":
+        require_positive_losses(runs, "frontier")
     if approach == 1:
         return envelope(runs, bootstrap, seed, last)
     if approach == 2:

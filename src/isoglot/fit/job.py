@@ -11,6 +11,7 @@ from isoglot.core.errors import InputError
 from isoglot.fit.curvature import Curvature, curvature, rows_at
 from isoglot.fit.engine import Estimate, draw_estimates, estimate, independent
 from isoglot.fit.layout import Centre, Layout, fixed_mask
+from isoglot.fit.log_scale import require_logarithms, require_positive_predictions
 from isoglot.fit.objective import Objective
 from isoglot.fit.resample import cluster_counts
 from isoglot.fit.result import Fit, Ranges
@@ -32,6 +33,9 @@ class Job:
     objective: Objective
     seed: int
     weights: str
+
+    def __post_init__(self) -> None:
+        require_logarithms(self.table, self.objective, self.weights)
 
     @property
     def unit(self) -> Centre:
@@ -107,6 +111,7 @@ class Job:
 
     def fitted(self, runs: Runs, by: str | Sequence[str] | None, best: Estimate, data: Data) -> Fit:
         """The estimate as a `Fit`, with covariance and residual noise."""
+        require_positive_predictions(self.program, data, best.vectors)
         free = self.free(data)
         shape = curvature(self.program, data, best.vectors, free)
         converged = np.broadcast_to(best.converged, (len(self.table.groups),))
@@ -191,9 +196,12 @@ def _student_scale(objective: Objective, residual: np.ndarray, data: Data) -> fl
 
 
 def _noise(shape: Curvature, data: Data, objective: Objective, free: np.ndarray) -> np.ndarray:
-    """Residuals for prediction intervals, inflated for the fitted parameters, padded with NaN, (G, n)."""
+    """Residuals for prediction intervals, inflated for the fitted parameters, padded with NaN, (G, n).
+
+    Those of losses of either sign are differences, all others differences of logarithms.
+    """
     out = np.where(data.weight > 0, shape.residual, np.nan)
-    if not objective.on_log:
+    if not objective.on_log and (np.asarray(data.loss) > 0).all():
         out = np.log1p(np.clip(out / data.loss, -0.9, None))
     rows = (data.weight > 0).sum(axis=1)
     freedom = np.maximum(rows - free.sum(axis=1), 1)

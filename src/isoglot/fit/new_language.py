@@ -11,7 +11,7 @@ import polars as pl
 
 from isoglot.core.errors import InputError
 from isoglot.fit.hierarchy import Hierarchy, learn
-from isoglot.fit.predict import loss_draws, noise_draws
+from isoglot.fit.predict import loss_draws, with_noise
 
 if TYPE_CHECKING:
     from isoglot.fit.result import Fit
@@ -114,7 +114,7 @@ def leave_language_out(fitted: Fit, level: float = 0.9) -> pl.DataFrame:
             "bias": float((centre / observed - 1).mean()),
         }
         if new.draws is not None:
-            drawn = loss_draws(new, query, place, new.draws) * np.exp(noise_draws(new, place, len(new.draws)))
+            drawn = with_noise(new, loss_draws(new, query, place, new.draws), place)
             low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
             row["coverage"] = float(((low <= observed) & (observed <= high)).mean())
             row["width"] = float(np.median((high - low) / centre))

@@ -66,7 +66,7 @@ def predict(fitted: Fit, points: Any, level: float, group: str | None, kind: str
     if fitted.draws is not None:
         drawn = loss_draws(fitted, query, place, fitted.draw_vectors("bootstrap", level))
         if kind == "run" and fitted.noise is not None:
-            drawn = drawn * np.exp(noise_draws(fitted, place, len(drawn)))
+            drawn = with_noise(fitted, drawn, place)
         low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
         columns["low"], columns["high"] = low, high
     else:
@@ -74,6 +74,12 @@ def predict(fitted: Fit, points: Any, level: float, group: str | None, kind: str
     columns["outside"] = outside(fitted, query)
     frame = pl.DataFrame(columns)
     return frame if index is None else frame.with_columns(pl.Series("row", index))
+
+
+def with_noise(fitted: Fit, drawn: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Losses (R, n) with the runs' own noise: relative, but additive where losses are of either sign."""
+    noise = noise_draws(fitted, place, len(drawn))
+    return drawn + noise if fitted.signed else drawn * np.exp(noise)
 
 
 def noise_draws(fitted: Fit, place: np.ndarray, draws: int) -> np.ndarray:

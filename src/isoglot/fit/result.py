@@ -106,6 +106,11 @@ class Fit:
         """Independent clusters among them."""
         return 0 if self.table is None else len(np.unique(self.table.cluster))
 
+    @property
+    def signed(self) -> bool:
+        """Whether the fitted losses are of either sign, so that their noise adds instead of multiplying."""
+        return self.table is not None and bool((self.table.loss <= 0).any())
+
     def keys(self, group: int) -> tuple[str, ...]:
         """Names of a group's scalars; entries of vectors carry their language, `tau[spa]`."""
         if self.drawn == "ensemble":

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from isoglot.core.errors import InputError, NoAnswerError
+from isoglot.fit.log_scale import require_positive_losses
 from isoglot.fit.own_tokens import Curve, OwnTokens, fitted_curves, given_curves
 from isoglot.fit.result import Fit
 from isoglot.fit.share_drift import summarise
@@ -96,6 +97,7 @@ def share_exponent(
         raise InputError(
             f"share-exponent: noise {noise} is not allowed; give the sd of ln loss, zero or more"
         )
+    require_positive_losses(runs, "share-exponent")
     names = dict(reference or {})
     frame = _own_shares(runs, names)
     mono = frame.filter(pl.col("p") >= WHOLE)

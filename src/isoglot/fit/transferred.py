@@ -100,6 +100,10 @@ def transferred(
     >>> f"{row['new_tokens']:.0e} {row['effective']:.3g} {row['transferred']:.3g}"
     '1e+08 2e+10 1.99e+10'
     """
+    if fitted.signed:
+        raise InputError(
+            "transferred: the fit is of losses that are not all positive, whose noise is not relative; fit a positive loss"
+        )
     new, observed = _checked(points, loss)
     g = fitted.group_index(group)
     best = effective_data(fitted, points, observed[None], fitted.vectors[g][None])[0]

@@ -19,8 +19,9 @@ class Vocabulary(AbstractLaw):
 
     Size is split: N_nv without the vocabulary (column `params_non_embedding`) and N_v (column `params_embedding`).
     The exponents of N_nv and D are tied, as published. The paper's loss is normalised by a unigram model so that
-    vocabularies compare; it is negative, and so is E. A run table holds positive losses: fit a loss per byte. In the
-    paper's terms E is -E, A is A1, A_V is A2, alpha is alpha1 = beta and alpha_V is alpha2.
+    vocabularies compare; it is negative, and so is E. Such runs need a `loss_unit` of their own and
+    the objective `least_squares`. In the paper's terms E is -E, A is A1, A_V is A2, alpha is alpha1 = beta and
+    alpha_V is alpha2.
 
     Source: Tao et al. 2024 (2407.13623), approach 3, and the authors' code.
 

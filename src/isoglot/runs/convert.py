@@ -10,12 +10,15 @@ from isoglot.runs.schema import FREE, LR_PHASES, MELTED, ROW, family_of, number_
 from isoglot.runs.typed_column import number_column, report_cells, text_column, type_name
 
 
-def convert(frame: pl.DataFrame, plan: ColumnPlan, typed: bool, ledger: Ledger) -> pl.DataFrame:
-    """Give every column its type; bad cells become null and their rows are rejected in the ledger."""
+def convert(frame: pl.DataFrame, plan: ColumnPlan, typed: bool, signed: bool, ledger: Ledger) -> pl.DataFrame:
+    """Give every column its type; bad cells become null and their rows are rejected in the ledger.
+
+    `signed` says that a loss may be zero or negative.
+    """
     rows = frame[ROW]
     columns = [rows]
     for name, source in plan.origins.items():
-        rule = number_rule(name)
+        rule = number_rule(name, signed)
         if rule is not None:
             # A wide table has no other way to say that an evaluation was not made.
             absent = (family_of(name) or ("",))[0] in MELTED

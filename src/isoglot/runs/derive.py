@@ -79,12 +79,15 @@ def _identify(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> pl.DataF
     return _fill(frame, "cluster", pl.col("run"), "run", ledger)
 
 
-def require_values(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> None:
-    """Reject rows whose params, tokens or loss is missing after everything derivable is filled."""
+def require_values(frame: pl.DataFrame, plan: ColumnPlan, signed: bool, ledger: Ledger) -> None:
+    """Reject rows whose params, tokens or loss is missing after everything derivable is filled.
+
+    `signed` says that a loss may be zero or negative.
+    """
     for name in REQUIRED:
         bad = frame.filter(pl.col(name).is_null()).select(ROW, value=name)
         ledger.cells(bad, plan.origin(name), "missing", lambda _: "empty; every row needs a value")
-    for name in ("loss", "tokens", "flops"):
+    for name in ("tokens", "flops") if signed else ("loss", "tokens", "flops"):
         # ln 1 = 0, and a product may overflow or vanish: what was derived obeys the rule of what is given.
         off = pl.col(name).is_infinite() | (pl.col(name) <= 0)
         bad = frame.filter(off).select(ROW, value=name)

@@ -28,7 +28,7 @@ from isoglot.runs.shares import join_own, settle_sums
 from isoglot.runs.size_limit import DEFAULT_MAX_CELLS, SizeLimit
 from isoglot.runs.source import SourceTable, display_name, load_source
 from isoglot.runs.table import Runs
-from isoglot.runs.units import settle_convention, settle_unit
+from isoglot.runs.units import of_either_sign, settle_convention, settle_unit
 from isoglot.runs.validate import check_columns
 from isoglot.runs.where import select_rows
 
@@ -147,7 +147,7 @@ def _import(source: object, request: _Request, ledger: Ledger) -> Runs | None:
     per_row = max(1, len(plan.wide_languages))
     selected = select_rows(table, request.where, per_row, ledger)
     rows_in = table.frame.height * per_row
-    frame = _typed_long(selected, table, plan, ledger)
+    frame = _typed_long(selected, table, plan, request.loss_unit, ledger)
     frame, unit = settle_unit(frame, plan, request.loss_unit, ledger)
     frame, convention = _settled(ledger.sound(frame), plan, request, ledger)
     check_columns(frame, plan, unit, ledger)
@@ -161,9 +161,13 @@ def _import(source: object, request: _Request, ledger: Ledger) -> Runs | None:
     return Runs(_canonical(frame), unit, convention, ledger.name, report)
 
 
-def _typed_long(selected: pl.DataFrame, table: SourceTable, plan: ColumnPlan, ledger: Ledger) -> pl.DataFrame:
+def _typed_long(
+    selected: pl.DataFrame, table: SourceTable, plan: ColumnPlan, loss_unit: str | None, ledger: Ledger
+) -> pl.DataFrame:
     """Cells typed, shares settled, one row a language, everything derivable filled in."""
-    frame = convert(take_columns(selected, plan), plan, table.typed, ledger)
+    raw = take_columns(selected, plan)
+    signed = of_either_sign(raw, loss_unit)
+    frame = convert(raw, plan, table.typed, signed, ledger)
     frame = settle_sums(ledger.sound(frame), plan, ledger)
     frame = _sound_or_stop(frame, ledger)
     if plan.wide_languages:
@@ -171,7 +175,7 @@ def _typed_long(selected: pl.DataFrame, table: SourceTable, plan: ColumnPlan, le
     elif "language" in plan.origins:
         frame = label_column(frame, plan.origin("language"), ledger)
     frame = derive(_sound_or_stop(frame, ledger), plan, ledger)
-    require_values(frame, plan, ledger)
+    require_values(frame, plan, signed, ledger)
     return _sound_or_stop(frame, ledger)
 
 

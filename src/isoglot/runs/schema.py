@@ -7,6 +7,7 @@ so adding a column means adding one line here.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 # The 1-based row of the source, carried through every step so that any message can name it.
@@ -49,6 +50,7 @@ _SIZE = NumberRule(positive=True)
 _AMOUNT = NumberRule()
 _SHARE = NumberRule(high=1.0)
 _COUNT = NumberRule(whole=True)
+_SIGNED = NumberRule(low=-math.inf)
 
 REQUIRED = ("params", "tokens", "loss")
 
@@ -138,9 +140,15 @@ def is_known(column: str) -> bool:
     return column in NUMBERS or column in TEXTS or column in FREE or family_of(column) is not None
 
 
-def number_rule(column: str) -> NumberRule | None:
-    """Return the rule of a number column, or None for text and for unknown columns."""
+def number_rule(column: str, signed_loss: bool = False) -> NumberRule | None:
+    """Return the rule of a number column, or None for text and for unknown columns.
+
+    >>> number_rule("loss.fra").violated_by(-1.0), number_rule("loss.fra", signed_loss=True).violated_by(-1.0)
+    ('must be above 0', '')
+    """
     member = family_of(column)
+    if signed_loss and (member[0] if member else column) == "loss":
+        return _SIGNED
     return FAMILIES[member[0]] if member else NUMBERS.get(column)
 
 

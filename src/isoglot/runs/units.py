@@ -32,6 +32,23 @@ def unit_name(text: str) -> str:
     return folded if folded in UNITS else text.strip()
 
 
+def of_either_sign(frame: pl.DataFrame, asked: str | None) -> bool:
+    """Say whether the caller declares a unit of its own, whose losses may be zero or negative.
+
+    Rewards and losses that a unigram model normalises are of either sign; a cross-entropy never is.
+
+    >>> raw = pl.DataFrame({"loss_unit": ["reward", "reward"]})
+    >>> of_either_sign(raw, None), of_either_sign(pl.DataFrame(), "reward"), of_either_sign(pl.DataFrame(), "bits/byte")
+    (True, True, False)
+    """
+    if "loss_unit" in frame.columns:
+        given = frame["loss_unit"].cast(pl.String, strict=False).drop_nulls().unique().to_list()
+    else:
+        given = [] if asked is None else [asked]
+    units = {unit_name(text) for text in given if text.strip()}
+    return bool(units) and units.isdisjoint(UNITS)
+
+
 def conversion(source: str, target: str) -> pl.Expr | None:
     """Return the factor between units, null where ``bytes_per_token`` is null; None if there is none."""
     if source == target:
