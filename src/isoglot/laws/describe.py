@@ -123,7 +123,7 @@ def _options(name: str) -> list[dict[str, Any]]:
 def _variants(name: str) -> list[LawSpec]:
     """Every combination of options that the law allows, with one helper language where it takes any."""
     choices = {
-        option["name"]: sorted(option["values"], key=lambda word, first=option["default"]: word != first)
+        option["name"]: list(dict.fromkeys([option["default"], *option["values"]]))
         for option in _options(name)
         if option["name"] != "transfer"
     }
