@@ -276,6 +276,8 @@ PRECISION = {
     **{"gamma_w": 2.7, "n_w": 0.3, "gamma_a": 2.2, "n_a": 0.4, "gamma_kv": 1.5, "n_kv": 0.5},
 }
 BITS = {"bits_weights": (2.0, 8.0), "bits_activations": (2.0, 8.0), "bits_kv": (2.0, 8.0)}
+OWN_SHARE = "formula: (E + A / N^alpha + B / D^beta) * p^-gamma; gamma in (-0.5, 2)"
+ORDERED = {name: SURFACE[name] for name in ("E", "A", "alpha", "B", "beta")}
 ROWS = [
     Row("chinchilla", SURFACE, plain),
     Row("chinchilla:tokens=target", SURFACE, own_share_needed=True),
@@ -456,6 +458,13 @@ ROWS = [
         own_share_needed=True,
         falls_with=("D",),
         sharp="b",
+    ),
+    Row(OWN_SHARE, {**ORDERED, "gamma": 0.1}, own_share_needed=True, has_floor=False),
+    Row(
+        "formula: E + A / N^alpha + B / saturate(D_t, U, lambda)^beta",
+        {**{name: ORDERED[name] for name in ("E", "A", "alpha", "B")}, "lambda": 0.3, "beta": 0.37},
+        repeats=True,
+        own_share_needed=True,
     ),
     Row("rm_overopt", {"alpha": 1.0, "beta": 0.05}, **REWARD),
     Row("rm_overopt:policy=rl", {"alpha": 1.0, "beta": 0.3}, **REWARD),

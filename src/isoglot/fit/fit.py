@@ -104,6 +104,11 @@ def fit(
             message = f"{len(runs.languages)} languages share one set of parameters"
             mixed = Diagnostic("several_languages", message, "pass by='language' to fit each alone")
             fitted = replace(fitted, diagnostics=(*fitted.diagnostics, mixed))
+        if not bound.centred:
+            message = "the law is not the same in other units of N and D, so these were not centred"
+            advice = "starts and conditioning are weaker; let every number with a unit be a parameter"
+            found = Diagnostic("uncentred", message, advice)
+            fitted = replace(fitted, diagnostics=(*fitted.diagnostics, found))
     return fitted
 
 

@@ -83,17 +83,18 @@ def _project(program: Program, data: Data, grid: Array, place: Array, free: Arra
             return vector, cost(vector)
         basis = layout.law.basis(params, query)  # type: ignore[arg-type]
         basis = jnp.where(jnp.isfinite(basis), basis, 0.0)
+        offset = layout.law.offset(params, query)  # type: ignore[arg-type]
         given = jnp.where(free, 0.0, jnp.stack([params[name] for name in linear]))
         base = weight / loss**2 if objective.on_log else weight
 
         def reweight(_: int, amounts: Array) -> Array:
-            fitted = basis @ amounts
+            fitted = basis @ amounts + offset
             residual = objective.residual(
                 jnp.maximum(fitted, 1e-6 * loss) if objective.on_log else fitted, observed
             )
             # All amounts zero is the first call: plain least squares.
             weights = jnp.where(amounts.any(), objective.weight(residual, scale), 1.0)
-            return _nonnegative(basis, loss, base * weights, given, free)
+            return _nonnegative(basis, loss - offset, base * weights, given, free)
 
         amounts = jax.lax.fori_loop(0, REWEIGHTINGS + 1, reweight, jnp.zeros(len(linear)))
         # Positive coefficients are fitted as logarithms: an amount of zero starts at a ten-thousandth of the loss.

@@ -22,8 +22,9 @@ from isoglot.fit.result import Fit, Ranges
 from isoglot.fit.table import Table
 from isoglot.laws.ensemble import Ensemble
 from isoglot.laws.law import AbstractLaw
+from isoglot.laws.own_file import require_same
 from isoglot.laws.query import Query
-from isoglot.laws.registry import LAWS, LawSpec
+from isoglot.laws.registry import LawSpec, law_type
 
 FORMAT = 2
 ARRAYS = ("vectors", "objective_value", "draws", "covariance", "model_covariance", "pinned", "noise")
@@ -53,10 +54,13 @@ def save_fit(fitted: Fit, path: str | Path) -> None:
     partial.replace(final)
 
 
-def load_fit(path: str | Path) -> Fit:
+def load_fit(path: str | Path, own: bool = True) -> Fit:
     """Read a fit written by `Fit.save`.
 
-    Raises InputError if the file is missing, is no fit, or was written by a newer version.
+    A fit of a law in a Python file needs that file, unchanged, and runs it; `own=False` refuses such a fit, for
+    callers whose files come from strangers.
+
+    Raises InputError if the file is missing, is no fit, was written by a newer version, or its law has changed.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -75,6 +79,7 @@ def load_fit(path: str | Path) -> Fit:
         raise InputError(
             f"{path}: format {manifest.get('format')} is unknown to this version (it reads {FORMAT}); upgrade isoglot"
         )
+    _require_laws(path, manifest["spec"]["name"], manifest["law"], own)
     return _restore(manifest, arrays)
 
 
@@ -132,11 +137,23 @@ def _fields(law: AbstractLaw) -> dict[str, Any]:
     return found
 
 
+def _require_laws(path: str | Path, name: str, fields: dict[str, Any], own: bool) -> None:
+    """Refuse a fit whose law, or a member of whose ensemble, is in a Python file that is missing or has changed."""
+    if name == "file" and not own:
+        raise InputError(
+            f"{path}: its law is in a Python file, which is not allowed here; load it in the library"
+        )
+    if name == "file":
+        require_same(fields)
+    for member, inner in fields["members"] if name == "ensemble" else ():
+        _require_laws(path, member, inner, own)
+
+
 def _law(name: str, fields: dict[str, Any]) -> AbstractLaw:
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
     if name == "ensemble":
         return Ensemble(**{**options, "members": tuple(_law(*member) for member in fields["members"])})
-    return LAWS[name](**options)
+    return law_type(name)(**options)
 
 
 def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:

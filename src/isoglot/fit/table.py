@@ -16,6 +16,8 @@ from isoglot.core.errors import InputError, nearest
 from isoglot.fit.layout import Centre, Layout
 from isoglot.fit.solver import Data
 from isoglot.laws.law import AbstractLaw, Column, exponent_names
+from isoglot.laws.own_check import check_values
+from isoglot.laws.own_file import OwnLaw
 from isoglot.laws.query import Query
 from isoglot.laws.registry import LawSpec, bind
 from isoglot.runs import Runs
@@ -201,20 +203,28 @@ def bind_law(spec: LawSpec, runs: Runs, sets: Transfer, groups: Mapping[str, str
         labels = tuple(dict.fromkeys(of))
         index = tuple(labels.index(name) for name in of)
     size = max((len(members) for members in sets.values()), default=0)
-    return bind(spec, size, index, labels, len(languages))
+    law = bind(spec, size, index, labels, len(languages))
+    if isinstance(law, OwnLaw):
+        points = make_table(runs, transfer={k: tuple(v) for k, v in sets.items()}, columns=law.columns).query
+        check_values(law, rescale(points, _middle(points) if law.centred else Centre(1.0, 1.0), law.columns))
+    return law
 
 
 def centre(table: Table, layout: Layout, fixed: Sequence[str]) -> Centre:
-    """Geometric means of N and D; 1 where a coefficient is fixed but its exponent is free."""
-    units = {
-        "N": float(np.exp(np.log(table.query.N).mean())),
-        "D": float(np.exp(np.log(table.query.D).mean())),
-    }
+    """Geometric means of N and D; 1 where a coefficient is fixed but its exponent is free, or the law has units."""
+    if not layout.law.centred:
+        return Centre(1.0, 1.0)
+    middle = _middle(table.query)
+    units = {"N": middle.params, "D": middle.tokens}
     for slot in layout.slots:
         for quantity, exponent in slot.parameter.scaling:
             if slot.parameter.name in fixed and set(exponent_names(exponent)) - set(fixed):
                 units[quantity] = 1.0
     return Centre(units["N"], units["D"])
+
+
+def _middle(query: Query) -> Centre:
+    return Centre(float(np.exp(np.log(query.N).mean())), float(np.exp(np.log(query.D).mean())))
 
 
 def pad(table: Table, unit: Centre, weight: np.ndarray, scale: float = 1.0) -> Data:

@@ -6,8 +6,9 @@ from isoglot.laws.chinchilla import Chinchilla
 from isoglot.laws.data_constrained import DataConstrained
 from isoglot.laws.dcpt import Dcpt
 from isoglot.laws.finetune_multiplicative import FinetuneMultiplicative
+from isoglot.laws.formula import Formula
 from isoglot.laws.kaplan import Kaplan
-from isoglot.laws.law import AbstractLaw, Parameter, evaluate
+from isoglot.laws.law import AbstractLaw, Column, Parameter, evaluate
 from isoglot.laws.lr_schedule import LrSchedule
 from isoglot.laws.mixing_additive import MixingAdditive
 from isoglot.laws.mixing_exp import MixingExp
@@ -34,9 +35,11 @@ __all__ = [
     "Atlas",
     "Capacity",
     "Chinchilla",
+    "Column",
     "DataConstrained",
     "Dcpt",
     "FinetuneMultiplicative",
+    "Formula",
     "Kaplan",
     "LawSpec",
     "LrSchedule",

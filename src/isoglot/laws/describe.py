@@ -9,9 +9,13 @@ import math
 from typing import Any
 
 from isoglot.core.errors import InputError, nearest
+from isoglot.laws.formula import Formula
 from isoglot.laws.law import AbstractLaw
+from isoglot.laws.own_file import FILE_LAW, OwnLaw
 from isoglot.laws.published import CAPACITY_EXPONENTS, CAPACITY_SOURCE, PRESETS, Preset
-from isoglot.laws.registry import LAWS, LawSpec, bind, law_options, parse_law
+from isoglot.laws.registry import LAWS, LawSpec, bind, law_options, law_type, parse_law
+
+UNCENTRED = "the units of the runs, because it is not the same law in other units of N and D"
 
 
 def describe_all() -> list[dict[str, Any]]:
@@ -35,7 +39,7 @@ def describe_all() -> list[dict[str, Any]]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """A law, a law with options, or a preset: text, options, parameters, columns, presets, notes.
+    """A law, a law with options, a formula, a law in a Python file, or a preset: text, options, parameters, columns, presets, notes.
 
     A law by its bare name lists the parameters of all its options; `where` says which options a parameter needs.
 
@@ -47,6 +51,8 @@ def describe(name: str) -> dict[str, Any]:
     if name in PRESETS:
         preset = PRESETS[name]
         return {**_law(preset.law, exact=True), "presets": [_preset(preset)], "notes": []}
+    if name.strip().lower().startswith("formula:") or FILE_LAW.fullmatch(name.strip()):
+        return _law(name, exact=True)
     plain = name.strip().lower().replace("-", "_")
     if plain.partition(":")[0] not in LAWS:
         options = [*LAWS, *(key for key, entry in PRESETS.items() if entry.use != "demonstration")]
@@ -92,11 +98,11 @@ def span(quantity: str, low: float, high: float) -> str:
 
 def _law(text: str, exact: bool) -> dict[str, Any]:
     spec = parse_law(text)
-    doc = inspect.cleandoc(LAWS[spec.name].__doc__ or "").split("\n>>>")[0].rstrip()
+    own = exact and spec.name in ("formula", "file")
     return {
         "name": spec.name,
-        "text": doc,
-        "options": _options(spec.name),
+        "text": own_text(_bound(spec)) if own else _doc(LAWS[spec.name]),
+        "options": [] if own else _options(spec.name),
         "parameters": _parameters([spec] if exact else _variants(spec.name)),
         "columns": _columns([spec] if exact else _variants(spec.name)),
         "presets": [
@@ -106,6 +112,20 @@ def _law(text: str, exact: bool) -> dict[str, Any]:
         ],
         "notes": [*_exponents(spec.name), *_demonstrations(spec.name)],
     }
+
+
+def _doc(law: type[AbstractLaw]) -> str:
+    return inspect.cleandoc(law.__doc__ or "").split("\n>>>")[0].rstrip()
+
+
+def own_text(law: AbstractLaw) -> str:
+    """The formula or the docstring of a law of one's own, and how it is fitted."""
+    head = f"L = {law.text}" if isinstance(law, Formula) else ""
+    if isinstance(law, OwnLaw):
+        head = _doc(type(law.inner)) or f"L = whatever {law.class_name} predicts"
+    linear = ", ".join(p.name for p in law.parameters if p.linear) or "none"
+    units = "centred units of N and D" if law.centred else UNCENTRED
+    return f"{head}\n\nFitted in {units}; linear parameters: {linear}."
 
 
 def _options(name: str) -> list[dict[str, Any]]:
@@ -134,12 +154,12 @@ def _variants(name: str) -> list[LawSpec]:
         given = ",".join(f"{key}={word}" for key, word in zip(choices, words, strict=True))
         # A combination that the law forbids is no variant of it.
         with contextlib.suppress(InputError):
-            found.append(parse_law(f"{name}:{given}"))
+            found.append(parse_law(f"{name}:{given}".removesuffix(":")))
     return found
 
 
 def _bound(spec: LawSpec) -> AbstractLaw:
-    wanted = LAWS[spec.name].default_transfer if spec.transfer is None else spec.transfer
+    wanted = law_type(spec.name).default_transfer if spec.transfer is None else spec.transfer
     transfer = 1 if wanted == "all" else int(str(wanted).removeprefix("best"))
     index = (0, 1) if spec.options.get("repetition") in ("group", "language") else ()
     return bind(spec, transfer, index)

@@ -136,6 +136,15 @@ class AbstractLaw(eqx.Module):
         """Columns that the law needs beyond N, D, shares and unique tokens."""
         return ()
 
+    @property
+    def centred(self) -> bool:
+        """Whether the law holds in any unit of N and D, so that it can be fitted in centred ones."""
+        return True
+
+    def offset(self, params: Params, query: Query) -> Any:
+        """The part of the loss that no linear parameter multiplies, (n,), for a law that is linear in them."""
+        return 0.0
+
     def unsupported(self, query: Query) -> tuple[np.ndarray, str]:
         """Mask (n,) of points where the law is not defined, and the reason in words."""
         return np.zeros(query.num_points, bool), ""

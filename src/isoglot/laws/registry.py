@@ -14,6 +14,8 @@ from isoglot.laws.chinchilla import Chinchilla
 from isoglot.laws.data_constrained import DataConstrained
 from isoglot.laws.dcpt import Dcpt
 from isoglot.laws.finetune_multiplicative import FinetuneMultiplicative
+from isoglot.laws.formula import Formula
+from isoglot.laws.formula_declarations import parse_formula
 from isoglot.laws.kaplan import Kaplan
 from isoglot.laws.law import AbstractLaw
 from isoglot.laws.lr_schedule import LrSchedule
@@ -22,6 +24,8 @@ from isoglot.laws.mixing_exp import MixingExp
 from isoglot.laws.mixing_joint import MixingJoint
 from isoglot.laws.msl import MSL
 from isoglot.laws.overtrain_downstream import OvertrainDownstream
+from isoglot.laws.own_check import check_declared
+from isoglot.laws.own_file import FILE_LAW, OwnLaw, own_class, own_options
 from isoglot.laws.precision import Precision
 from isoglot.laws.quality import Quality
 from isoglot.laws.quanta import Quanta
@@ -53,6 +57,7 @@ LAWS: dict[str, type[AbstractLaw]] = {
     "precision": Precision,
     "quanta": Quanta,
     "vocabulary": Vocabulary,
+    "formula": Formula,
 }
 
 # Options whose values depend on the runs (which languages, which groups) and are resolved by a fit.
@@ -73,6 +78,10 @@ class LawSpec:
     @property
     def text(self) -> str:
         """The specification as text; `parse_law` reads it back."""
+        if "text" in self.options:
+            return f"formula: {self.options['text']}"
+        if self.name == "file":
+            return f"{self.options['path']}:{self.options['class_name']}"
         options = {key: value for key, value in self.options.items() if key not in RESOLVED}
         if self.transfer is not None:
             options["transfer"] = self.transfer
@@ -92,15 +101,22 @@ def laws() -> tuple[str, ...]:
     return tuple(LAWS)
 
 
-def parse_law(text: str) -> LawSpec:
-    """Read a law specification.
+def parse_law(text: str, own: bool = True) -> LawSpec:
+    """Read a law specification: a name with options, `formula: ...`, or a Python file with a law of one's own.
 
-    Raises InputError for an unknown law or option, naming the nearest.
+    A file runs with all rights of the program; `own=False` refuses it, for callers whose texts come from strangers.
+
+    Raises InputError for an unknown law or option, naming the nearest, and for what is wrong in a formula or file.
 
     >>> parse_law("atlas:other=language,transfer=3")
     LawSpec(name='atlas', options={'other': 'language'}, transfer=3)
     """
-    name, _, rest = text.partition(":")
+    name, colon, rest = text.partition(":")
+    if colon and name.strip().lower() == "formula":
+        parse_formula(rest.strip())
+        return LawSpec("formula", {"text": " ".join(rest.split())})
+    if found := FILE_LAW.fullmatch(text.strip()):
+        return _own(found["path"], found["class"], own)
     name = name.strip().lower().replace("-", "_")
     if name not in LAWS:
         raise InputError(f"law {name!r} is unknown{nearest(name, LAWS)}; choose one of {', '.join(LAWS)}")
@@ -123,6 +139,15 @@ def parse_law(text: str) -> LawSpec:
             "law atlas: other=pooled has no single lambda under repetition=group or language; use other=language"
         )
     return LawSpec(name, options, transfer)
+
+
+def _own(path: str, class_name: str | None, allowed: bool) -> LawSpec:
+    if not allowed:
+        raise InputError(
+            f"law {path}: a Python file is not allowed here; write formula: ... or use the library or the command line"
+        )
+    options = own_options(path, class_name.strip() if class_name is not None else None)
+    return LawSpec("file", options, own_class(options).default_transfer)
 
 
 def law_options(law: type[AbstractLaw]) -> dict[str, tuple[str, ...]]:
@@ -167,11 +192,24 @@ def bind(
 ) -> AbstractLaw:
     """The law of a specification, with the sizes that depend on the runs filled in."""
     options = dict(spec.options)
-    names = {entry.name for entry in dataclasses.fields(LAWS[spec.name])}
+    kind = law_type(spec.name)
+    names = {entry.name for entry in dataclasses.fields(kind)}
     if "num_transfer" in names:
         options["num_transfer"] = num_transfer
     if "num_sources" in names:
         options["num_sources"] = num_sources
     if options.get("repetition") in ("group", "language"):
         options["repetition_index"], options["repetition_labels"] = index, labels
-    return LAWS[spec.name](**options)
+    law = kind(**options)
+    if isinstance(law, OwnLaw):
+        check_declared(law)
+    return law
+
+
+def law_type(name: str) -> type[AbstractLaw]:
+    """The class of a specification's name; `file` is a law from its user's Python file.
+
+    >>> law_type("chinchilla").__name__, law_type("file").__name__
+    ('Chinchilla', 'OwnLaw')
+    """
+    return OwnLaw if name == "file" else LAWS[name]
