@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 import isoglot as ig
 from isoglot.cli import app
 from isoglot.core.errors import InputError, NoAnswerError
+from isoglot.fit.ensemble import combine
 from isoglot.laws import Formula, evaluate, parse_law, query
 from isoglot.laws.describe import describe
 from isoglot.laws.formula import value
@@ -311,14 +312,27 @@ def test_an_own_share_of_zero_is_left_out_only_where_it_has_no_value() -> None:
 
 
 def test_a_formula_is_compared_saved_predicted_and_planned(world: ig.Runs, tmp_path: Path) -> None:
+    built_in = ig.fit(world, "chinchilla", bootstrap=30, check=False)
     fitted = ig.fit(world, CHINCHILLA, bootstrap=30, check=False)
     fitted.save(tmp_path / "own.fit")
     loaded = ig.load_fit(tmp_path / "own.fit", own=False)
     assert loaded.spec == fitted.spec and loaded.law == fitted.law and loaded.to_dict() == fitted.to_dict()
     assert loaded.predict(world).equals(fitted.predict(world), null_equal=True)
+    brief = ig.Brief(budget=1e21, languages={"und": {}})
+    sizes = [ig.plan(brief, one).size for one in (loaded, built_in)]
+    assert sizes[0] is not None and sizes[1] is not None
+    assert sizes[0].params == pytest.approx(float(sizes[1].params), rel=1e-4)
     scores = ig.compare(world, [CHINCHILLA], "N", bootstrap=0).frame
     mre = dict(zip(scores["law"], scores["mre"], strict=True))
     assert mre[CHINCHILLA] == pytest.approx(mre["chinchilla"], rel=1e-5)
+
+
+def test_an_ensemble_keeps_the_units_of_a_member_that_has_no_others(world: ig.Runs) -> None:
+    texts = ("chinchilla", "formula: E + A / N^alpha + 2000 / D^beta")
+    members = [ig.fit(world, text, bootstrap=10, check=False) for text in texts]
+    mixed = combine(members, np.array([0.5, 0.5]))
+    mean = sum(member.predict(world)["loss"].to_numpy() for member in members) / 2
+    np.testing.assert_allclose(mixed.predict(world)["loss"].to_numpy(), mean, rtol=1e-9)
 
 
 def test_a_law_in_a_file_is_recovered_saved_and_compared(file: Path) -> None:

@@ -18,7 +18,7 @@ from isoglot.fit.diagnostics import STATUSES, Diagnostic
 from isoglot.fit.fit import Pool, fit
 from isoglot.fit.held_out import fixed_for, hold_out
 from isoglot.fit.holdout import check_holdout
-from isoglot.fit.layout import Layout
+from isoglot.fit.layout import Centre, Layout
 from isoglot.fit.objective import Objective
 from isoglot.fit.result import Fit
 from isoglot.fit.stack import HeldOut, discrepancy, mixture_coverage, stacking_weights
@@ -162,7 +162,7 @@ def combine(
         spec=LawSpec("ensemble", {"members": "+".join(member.spec.text for member in members)}),
         law=law,
         layout=layout,
-        centre=first.centre,
+        centre=_unit(members),
         vectors=vectors,
         draws=draws,
         drawn="ensemble",
@@ -203,9 +203,14 @@ def _transfer(members: Sequence[Fit]) -> dict[str, tuple[str, ...]]:
     }
 
 
+def _unit(members: Sequence[Fit]) -> Centre:
+    """The first member's centred units; those of the runs where a member holds in no others."""
+    return members[0].centre if all(member.law.centred for member in members) else Centre(1.0, 1.0)
+
+
 def _reach(members: Sequence[Fit]) -> float:
-    """ln(N D) of the largest run, in the first member's centred units."""
-    unit = members[0].centre
+    """ln(N D) of the largest run, in the units of the ensemble."""
+    unit = _unit(members)
     sizes = [
         float((np.log(member.table.query.N) + np.log(member.table.query.D)).max())
         for member in members
@@ -225,7 +230,7 @@ def _joined(
     """Coordinates (R, G, slots) of the ensemble from those of its members, weights (R, M) and discrepancies (R,)."""
     count, groups = parts[0].shape[:2]
     out = np.zeros((count, groups, len(layout.slots)))
-    unit = members[0].centre
+    unit = _unit(members)
     for member, label, vectors in zip(members, labels, parts, strict=True):
         moved = unit.shift(member.layout, member.centre.shift(member.layout, vectors, +1), -1)
         for at, slot in enumerate(member.layout.slots):
