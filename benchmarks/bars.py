@@ -56,6 +56,16 @@ def bars(results: dict[str, Any]) -> list[Bar]:
         _fresh(f"cold fit of 240 points, {cold}, empty cache", 6.0, ours, "cold", "isoglot fit"),
         _bar("the same with the programs of an earlier command kept", 6.0, ours["cold_kept"]),
         _bar(mixture, 60.0, ours["mixture"], evaluations),
+        _bar(
+            "partial pooling of every language by family, posterior draws",
+            20.0,
+            ours["pooled"],
+            _state(ours["pooled"]),
+        ),
+        _bar("NUTS, 240 points, 4 chains", 60.0, ours["nuts"], _state(ours["nuts"])),
+        _bar(
+            "NUTS, 20 languages in 4 families", 60.0, ours["nuts_population"], _state(ours["nuts_population"])
+        ),
         Bar(f"{imported} (whole process)", 10.0, "s", million.get("wall_s")),
         Bar(f"{imported}, peak memory", MEMORY_MB, "MB", million.get("peak_mb")),
         _memory(ours),
@@ -74,6 +84,18 @@ def _fresh(what: str, limit: float, ours: dict[str, Any], name: str, command: st
     if "skipped" not in ours[name]:
         return _bar(what, limit, ours[name], f"`{command}`")
     return _bar(what, limit, ours[f"{name}_script"], f"by a script; `{command}`: {ours[name]['skipped']}")
+
+
+def _state(found: dict[str, Any]) -> str:
+    """What the sampler or the population says of itself."""
+    keys = ("status", "languages", "divergences", "r_hat", "effective_samples")
+    return ", ".join(
+        f"{key.replace('_', ' ')} {found[key]:.4g}"
+        if isinstance(found[key], float)
+        else f"{key} {found[key]}"
+        for key in keys
+        if key in found
+    )
 
 
 def _restarted(found: dict[str, Any]) -> str:

@@ -44,6 +44,9 @@ def ours(folder: Path, settings: Settings) -> Results:
         "draws": ("draws", points, settings.draws, settings.repeats),
         "least_squares_point": ("least_squares", points, 0, settings.point_repeats),
         "least_squares_draws": ("least_squares", points, settings.draws, settings.repeats),
+        "pooled": ("pooled", str(folder / "languages.csv"), settings.full_draws, 1),
+        "nuts": ("nuts", points, settings.nuts_draws, 1),
+        "nuts_population": ("nuts", str(folder / "hierarchy.csv"), settings.nuts_draws, 1),
         "million": ("million", million, 0, 1),
         "mixture": ("mixture", mixtures, settings.mixture_draws, 1),
     }

@@ -103,6 +103,30 @@ def mixture(table: str, draws: int, repeats: int) -> dict[str, Any]:
     }
 
 
+def pooled(table: str, draws: int, repeats: int) -> dict[str, Any]:
+    """Partial pooling of every language by family, first use in its process."""
+    del repeats
+    runs = ig.read_runs(table, loss_unit="bits a half sentence")
+    fitter = ig.fit
+    options: dict[str, Any] = {"by": "language", "pool": "partial", "pool_by": "family", "bootstrap": draws}
+    figures, fit = timed(lambda: fitter(runs, fixed={"A": 0.0, "alpha": 1.0}, **options))
+    return {**figures, "languages": len(fit.groups), "status": fit.status}
+
+
+def nuts(table: str, draws: int, repeats: int) -> dict[str, Any]:
+    """NUTS on one set of points, or with a population where the table has languages, first use in its process."""
+    del repeats
+    runs = ig.read_runs(table)
+    options: dict[str, Any] = {}
+    if len(runs.languages) > 1:
+        families = {name: f"f{int(name[1:]) // 5}" for name in runs.languages}
+        options = {"by": "language", "pool": "partial", "pool_by": families}
+    sampler = ig.fit_bayes
+    figures, (fit, chains) = timed(lambda: sampler(runs, "chinchilla", draws=draws, **options))
+    found = {"status": fit.status, "divergences": chains.divergences, "r_hat": chains.r_hat}
+    return {**figures, **found, "effective_samples": chains.samples, "draws": chains.draws}
+
+
 def million(table: str, draws: int, repeats: int) -> dict[str, Any]:
     """Import and validation of a large table."""
     del draws, repeats
@@ -118,6 +142,8 @@ TASKS: dict[str, Callable[[str, int, int], dict[str, Any]]] = {
     "draws": _warm("huber", False),
     "least_squares": _warm("least_squares", False),
     "mixture": mixture,
+    "nuts": nuts,
+    "pooled": pooled,
     "million": million,
 }
 

@@ -12,6 +12,7 @@ class Settings:
     draws: int = 4000  # the comparison of bootstraps
     full_draws: int = 1000  # a fit as a user runs it
     mixture_draws: int = 500  # two_share, by language
+    nuts_draws: int = 500  # a chain, of four
     point_repeats: int = 15
     repeats: int = 5
     cold_repeats: int = 3
@@ -27,6 +28,7 @@ QUICK = Settings(
     draws=200,
     full_draws=100,
     mixture_draws=4,
+    nuts_draws=20,
     point_repeats=3,
     repeats=1,
     cold_repeats=1,

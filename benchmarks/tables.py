@@ -110,12 +110,62 @@ def million(target: Path, rows: int) -> str:
     return f"{len(frame):,} simulated rows, {target.stat().st_size / 1e6:.0f} MB of CSV"
 
 
+def languages(target: Path) -> str:
+    """Many languages with two to four models each, on parallel text."""
+    source = data_folder() / "goldfish_flores.csv"
+    if source.exists():
+        frame = pl.read_csv(source).filter(pl.col("same_language"))
+        frame = frame.select(
+            pl.col("run_id").alias("run"),
+            pl.col("flores_lang").alias("language"),
+            pl.col("params_total").alias("params"),
+            "tokens",
+            pl.col("flores_nll_bits").alias("loss"),
+        )
+        note = f"{len(frame)} models of {frame['language'].n_unique()} languages of Chang et al. 2024"
+    else:
+        rng = np.random.default_rng(1)
+        language, level = (part.ravel() for part in np.indices((135, 3)))
+        tokens = np.array([1e7, 3e7, 3e8])[level]
+        loss = np.exp(4.2 + 0.4 * rng.normal(size=135))[language] + 3e3 * tokens**-0.23
+        names = [f"x{at:03d}" for at in language]
+        frame = pl.DataFrame({"language": names, "params": 1.2e8, "tokens": tokens, "loss": loss})
+        note = f"{len(frame)} SIMULATED models of 135 languages"
+    frame.write_csv(target)
+    return note
+
+
+def hierarchy(target: Path) -> str:
+    """Twenty languages in four families, nine runs each, every language with a law of its own."""
+    rng = np.random.default_rng(2)
+    rows = []
+    for at in range(20):
+        if at % 5 == 0:
+            family = 0.5 * rng.normal(size=5)
+        z = family + 0.5 * rng.normal(size=5)
+        alpha, beta = 0.34 * np.exp(0.15 * z[3]), 0.36 * np.exp(0.15 * z[4])
+        for size in (1e8, 6e8, 3e9):
+            for tokens in (2e9, 1e10, 6e10):
+                size_term = 0.36 * np.exp(0.25 * z[1]) * (size / 6e8) ** -alpha
+                loss = (
+                    1.6 * np.exp(0.15 * z[0])
+                    + size_term
+                    + 0.45 * np.exp(0.25 * z[2]) * (tokens / 1e10) ** -beta
+                )
+                row = {"language": f"x{at:02d}", "params": size, "tokens": tokens}
+                rows.append(row | {"loss": loss * np.exp(0.004 * rng.normal())})
+    pl.DataFrame(rows).write_csv(target)
+    return f"{len(rows)} simulated runs of 20 languages in 4 families"
+
+
 def main() -> None:
-    """Write the three tables and print what they are."""
+    """Write the tables and print what they are."""
     folder, rows = Path(sys.argv[1]), int(sys.argv[2])
     notes = {
         "points": points(folder / "points.csv"),
         "mixtures": mixtures(folder / "mixtures.csv"),
+        "languages": languages(folder / "languages.csv"),
+        "hierarchy": hierarchy(folder / "hierarchy.csv"),
         "million": million(folder / "million.csv", rows),
     }
     print(json.dumps(notes))

@@ -85,7 +85,7 @@ def test_a_file_has_no_pickles_and_no_partial_remains(fitted: Fit, tmp_path: Pat
     with np.load(tmp_path / "fit.npz", allow_pickle=False) as archive:
         manifest = json.loads(str(archive["manifest"]))
         assert all(archive[name].dtype != object for name in archive.files)
-    assert manifest["format"] == 1 and manifest["spec"]["name"] == "chinchilla"
+    assert manifest["format"] == 2 and manifest["spec"]["name"] == "chinchilla"
 
 
 def no_fit(path: Path) -> str:
@@ -133,7 +133,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
     assert "not a saved fit" in no_fit(tmp_path)
 
 
-@pytest.mark.parametrize("version", [2, 0, None])
+@pytest.mark.parametrize("version", [3, 0, None])
 def test_another_format_says_what_this_version_reads(
     fitted: Fit, tmp_path: Path, version: int | None
 ) -> None:
@@ -144,7 +144,7 @@ def test_another_format_says_what_this_version_reads(
     manifest = json.loads(str(arrays.pop("manifest")))
     manifest["format"] = version
     np.savez(path, manifest=np.array(json.dumps(manifest)), **arrays)
-    assert no_fit(path).endswith(f"format {version} is unknown to this version (it reads 1); upgrade isoglot")
+    assert no_fit(path).endswith(f"format {version} is unknown to this version (it reads 2); upgrade isoglot")
 
 
 def test_a_failed_save_leaves_the_old_file(

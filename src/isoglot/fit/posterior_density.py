@@ -127,7 +127,7 @@ def density(model: Model) -> Callable[[], None]:
     live = data.weight > 0
     query = jax.tree.map(jnp.asarray, data.query)
     observed = jnp.log(jnp.asarray(data.loss))
-    predict = jax.vmap(lambda vector, at: layout.law.predict(layout.to_params(vector), at))
+    predict: Any = jax.vmap(lambda vector, at: layout.law.predict(layout.to_params(vector), at))
 
     def joint() -> None:
         white = _flat("white", (len(fitted.groups), len(place)))

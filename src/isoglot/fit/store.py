@@ -150,9 +150,12 @@ def _require_laws(path: str | Path, name: str, fields: dict[str, Any], own: bool
 
 
 def _law(name: str, fields: dict[str, Any]) -> AbstractLaw:
-    options = {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+    }
     if name == "ensemble":
-        return Ensemble(**{**options, "members": tuple(_law(*member) for member in fields["members"])})
+        options["members"] = tuple(_law(*member) for member in fields["members"])
+        return Ensemble(**options)
     return law_type(name)(**options)
 
 

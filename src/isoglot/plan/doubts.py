@@ -84,9 +84,14 @@ def rests_on(question: str, fitted: Fit) -> str:
     """The law and the runs behind one answer."""
     if fitted.status == "published":
         return f"{question}: {fitted.source} [{fitted.grade}]"
+    given = "intervals are given the form of the law"
+    if fitted.drawn == "ensemble":
+        given = (
+            f"{fitted.diagnostics[0].message}; intervals hold the uncertainty of the form among these laws"
+        )
     return (
         f"{question}: {fitted.spec.text} fitted to {fitted.num_rows} rows in {fitted.num_clusters} clusters of {fitted.source} "
-        f"(status {fitted.status}, {fitted.loss_unit}, N {fitted.params_convention}); intervals are given the form of the law"
+        f"(status {fitted.status}, {fitted.loss_unit}, N {fitted.params_convention}); {given}"
     )
 
 
