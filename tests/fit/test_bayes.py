@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import isoglot as ig
+from isoglot.cli import app
 from isoglot.core.errors import InputError, MissingExtraError
-from isoglot.fit.bayes import Sampled, fit_bayes, to_arviz
+from isoglot.fit.bayes import Sampled, _hierarchy, _result, fit_bayes, to_arviz
+from isoglot.fit.hierarchy import Hierarchy
+from isoglot.fit.posterior_density import Model
 from isoglot.laws import query
 
 TRUTH = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37}
@@ -99,8 +104,56 @@ def test_a_population_is_sampled(world: ig.Runs) -> None:
     assert chains.divergences < 15 and chains.chains["population"].shape == (2, 150, 2, 5)
     intervals = fitted.intervals(0.99)
     assert all(low <= truth[name]["E"] <= high for name in names for low, high in [intervals[name]["E"]])
+    assert fitted.pinned is not None and not fitted.pinned.any()
     new = fitted.with_language("new")
     assert new.draws is not None and new.draws.shape[1] == 7
+
+
+def test_only_what_was_sampled_is_kept(sampled: tuple[ig.Fit, Sampled]) -> None:
+    # The start's covariance is of E, the sampled coordinate is ln E: a Laplace interval of the two would be wrong.
+    fitted = sampled[0]
+    assert fitted.covariance is None and np.isnan(fitted.objective_value).all()
+    for method in ("expanded", "laplace", "profile"):
+        with pytest.raises(InputError, match="draws are those of a posterior; use 'bootstrap'"):
+            fitted.intervals(0.9, method)  # type: ignore[arg-type]
+
+
+def test_chains_that_never_moved_do_not_pass(sampled: tuple[ig.Fit, Sampled]) -> None:
+    start, found = sampled
+    model = Model.of(replace(start, hierarchy=None))
+    stuck = replace(found, r_hat=float("nan"), samples=float("nan"))
+    result = _result(start, model, stuck)
+    assert result.status == "not_converged"
+    assert {"r_hat", "few_samples"} <= {finding.code for finding in result.diagnostics}
+
+
+def test_both_spreads_follow_the_chains(sampled: tuple[ig.Fit, Sampled]) -> None:
+    start = sampled[0]
+    m, families = 5, 2
+    learned = Hierarchy(
+        families=("a", "b"),
+        member=np.zeros(1, int),
+        means=np.zeros((families, m)),
+        overall=np.zeros(m),
+        within=np.eye(m),
+        between=2 * np.eye(m),
+        free=np.ones(m, bool),
+        noise=1.0,
+        mean_draws=np.zeros((4, families + 1, m)),
+        precision=np.zeros((1, m, m)),
+        pull=np.zeros((1, m)),
+        prior=(np.zeros(m), np.ones(m)),
+    )
+    chains = {
+        "population": np.zeros((2, 2, families + 1, m)),
+        "log_within": np.full((2, 2, m), np.log(3.0)),
+        "log_between": np.full((2, 2, m), np.log(0.5)),
+    }
+    model = Model.of(start)
+    found = _hierarchy(replace(start, hierarchy=learned), model, Sampled(chains, 0, 1.0, 1e3, 4))
+    assert found is not None
+    np.testing.assert_allclose(np.diagonal(found.within), 9.0)
+    np.testing.assert_allclose(np.diagonal(found.between), 0.5)
 
 
 def test_bad_options_and_a_missing_extra(world: ig.Runs, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,6 +161,19 @@ def test_bad_options_and_a_missing_extra(world: ig.Runs, monkeypatch: pytest.Mon
         fit_bayes(world, objective="huber")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="pool='shared' is not available"):
         fit_bayes(world, pool="shared")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="no row weights"):
+        fit_bayes(world, weights="loss_se")
+    with pytest.raises(InputError, match="pool_by names families"):
+        fit_bayes(world, pool_by="family")
+    with pytest.raises(InputError, match="cannot be judged; give at least 1, 1 and 4"):
+        fit_bayes(world, draws=2)
+    for words, message in (
+        (["--bayes", "--weights", "loss_se"], "no row weights"),
+        (["--arviz", "x.nc"], "writes the chains of --bayes"),
+        (["--bayes", "--interval", "laplace"], "needs refits"),
+    ):
+        result = CliRunner().invoke(app, ["fit", "runs.csv", *words])
+        assert result.exit_code != 0 and message in str(result.exception or result.output)
     monkeypatch.setitem(sys.modules, "numpyro", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'isoglot\[bayes\]'"):
         fit_bayes(world)

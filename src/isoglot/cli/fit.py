@@ -132,6 +132,12 @@ def fit_command(
 
     if weights not in ("none", "loss_se"):
         raise InputError(f"--weights takes none or loss_se, not '{weights}'")
+    if bayes and weights != "none":
+        raise InputError("--bayes has no row weights in its likelihood; leave --weights out")
+    if method != "bootstrap" and (bayes or pool == "partial"):
+        raise InputError(f"--interval {method} needs refits, and these draws are a posterior's; leave it out")
+    if arviz is not None and not bayes:
+        raise InputError("--arviz writes the chains of --bayes; give both or neither")
     with progress() as say:
         say("reading runs")
         runs = load_runs(file, columns, groups, where, loss_unit, params_convention, duplicates)

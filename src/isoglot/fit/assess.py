@@ -107,7 +107,7 @@ def _of_group(fitted: Fit, evidence: Evidence, shape: Curvature, g: int) -> list
     found += checks.drift(table, g, name, shape.residual[g][real], int(free.sum()))
     found += checks.at_bounds(fitted.layout, name, evidence.best.vectors[g], free)
     found += checks.optima(name, evidence.best.basins[g if len(evidence.best.basins) > g else 0])
-    found += _uninformed(fitted, g, name, free)
+    found += uninformed(fitted, g, name, free)
     if shape.condition[g] > checks.ILL_CONDITIONED:
         message = f"the condition number of the normal equations is {shape.condition[g]:.1e}"
         found.append(
@@ -132,7 +132,7 @@ def _of_group(fitted: Fit, evidence: Evidence, shape: Curvature, g: int) -> list
     return found
 
 
-def _uninformed(fitted: Fit, g: int, name: str, free: np.ndarray) -> list[checks.Diagnostic]:
+def uninformed(fitted: Fit, g: int, name: str, free: np.ndarray) -> list[checks.Diagnostic]:
     """Coordinates held because no row depends on them (the caller's own fixed values are not findings)."""
     found = []
     for at, key in enumerate(fitted.keys(g)):

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from isoglot.core.errors import InputError, MissingExtraError
+from isoglot.fit.assess import uninformed
 from isoglot.fit.diagnostics import Diagnostic
 from isoglot.fit.fit import fit
 from isoglot.fit.hierarchy import Hierarchy
@@ -79,6 +80,16 @@ def fit_bayes(
         raise InputError(f"bayes: objective {objective!r} is no likelihood; use student_t or gaussian")
     if pool not in ("none", "partial"):
         raise InputError(f"bayes: pool={pool!r} is not available; use none or partial")
+    if pool == "none" and pool_by is not None:
+        raise InputError(
+            "bayes: pool_by names families for pool='partial'; leave it out or set pool='partial'"
+        )
+    if options.get("weights", "none") != "none":
+        raise InputError("bayes: the likelihood has no row weights; use weights='none'")
+    if chains < 1 or warmup < 1 or draws < 4:
+        raise InputError(
+            f"bayes: {chains} chains of {warmup} and {draws} draws cannot be judged; give at least 1, 1 and 4"
+        )
     if pool == "partial":
         start = fit(
             runs,
@@ -88,11 +99,14 @@ def fit_bayes(
             pool_by=pool_by,
             objective=objective,
             bootstrap=0,
+            seed=seed,
             fixed=fixed,
             **options,
         )
     else:
-        start = fit(runs, law, by=by, objective=objective, bootstrap=0, fixed=fixed, check=False, **options)
+        start = fit(
+            runs, law, by=by, objective=objective, bootstrap=0, seed=seed, fixed=fixed, check=False, **options
+        )
         start = _in_logs(start)
     (progress or (lambda _: None))("sampling")
     from isoglot.fit.posterior_density import Model
@@ -164,8 +178,9 @@ def _sample(model: Model, chains: int, warmup: int, draws: int, seed: int) -> Sa
     tested += [
         found[name] for name in ("population", "log_within", "log_between", "log_shared") if name in found
     ]
-    r_hat = max(float(np.max(split_gelman_rubin(values))) for values in tested)
-    samples = min(float(np.min(effective_sample_size(values))) for values in tested)
+    # NumPy's extremes, unlike Python's, keep the NaN of a chain that never moved.
+    r_hat = float(np.max([np.max(split_gelman_rubin(values)) for values in tested]))
+    samples = float(np.min([np.min(effective_sample_size(values)) for values in tested]))
     return Sampled(found, lost, r_hat, samples, chains * draws)
 
 
@@ -174,20 +189,25 @@ def _result(start: Fit, model: Model, found: Sampled) -> Fit:
     flat = found.chains["coordinates"].reshape(-1, *start.vectors.shape)
     draws = np.clip(flat, start.layout.lower, start.layout.upper)
     findings = list(start.diagnostics)
+    if start.hierarchy is None:
+        findings += uninformed(start, 0, "", model.free)
     if found.divergences:
         message = f"{found.divergences} of {found.draws} transitions diverged"
         findings.append(
             Diagnostic("divergences", message, "the posterior has a sharp edge; fix or pool a parameter")
         )
-    if found.r_hat > LARGEST_R_HAT:
+    # Asked the other way round, NaN (a chain that never moved) would pass for good.
+    if not found.r_hat <= LARGEST_R_HAT:
         message = f"R-hat is {found.r_hat:.3f}, above {LARGEST_R_HAT}"
         findings.append(
             Diagnostic("r_hat", message, "chains disagree; draw longer, or use a law with fewer parameters")
         )
-    if found.samples < LEAST_SAMPLES:
+    if not found.samples >= LEAST_SAMPLES:
         message = f"{found.samples:.0f} effective samples, fewer than {LEAST_SAMPLES:.0f}"
         findings.append(Diagnostic("few_samples", message, "interval ends are noisy; draw longer"))
-    bad = found.r_hat > FAILED_R_HAT or found.divergences > 0.01 * found.draws
+    bad = not found.r_hat <= FAILED_R_HAT or found.divergences > 0.01 * found.draws
+    # A population that never settled is the prior of the chains, so they cannot be better than it.
+    bad |= start.hierarchy is not None and any(f.code == "not_converged" for f in start.diagnostics)
     status = "not_converged" if bad else "converged"
     return replace(
         start,
@@ -195,6 +215,11 @@ def _result(start: Fit, model: Model, found: Sampled) -> Fit:
         vectors=draws.mean(axis=0),
         draws=draws,
         drawn="posterior",
+        # Those of the start are of another estimate, and of E itself instead of its logarithm.
+        objective_value=np.full(len(start.groups), np.nan),
+        covariance=None,
+        model_covariance=None,
+        pinned=np.tile(~model.free, (len(start.groups), 1)),
         statuses=tuple(status for _ in start.groups),
         diagnostics=tuple(findings),
         hierarchy=_hierarchy(start, model, found),
@@ -215,15 +240,21 @@ def _hierarchy(start: Fit, model: Model, found: Sampled) -> Hierarchy | None:
     sampled = found.chains["population"].reshape(-1, len(learned.families) + 1, len(place))
     draws = np.broadcast_to(learned.overall, (*sampled.shape[:2], len(learned.overall))).copy()
     draws[:, :, place] = sampled
-    scale = np.exp(found.chains["log_within"].reshape(-1, len(place)).mean(axis=0))
-    covariance = np.array(learned.within)
-    covariance[np.ix_(place, place)] *= np.outer(scale, scale)
+
+    def scaled(covariance: np.ndarray, name: str) -> np.ndarray:
+        out = np.array(covariance)
+        if name in found.chains:  # a single family has no spread between families
+            scale = np.exp(found.chains[name].reshape(-1, len(place)).mean(axis=0))
+            out[np.ix_(place, place)] *= np.outer(scale, scale)
+        return out
+
     return replace(
         learned,
         means=draws[:, :-1].mean(axis=0),
         overall=draws[:, -1].mean(axis=0),
         mean_draws=draws,
-        within=covariance,
+        within=scaled(learned.within, "log_within"),
+        between=scaled(learned.between, "log_between"),
     )
 
 

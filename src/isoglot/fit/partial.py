@@ -14,6 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from isoglot.core.errors import InputError, NoAnswerError, nearest
+from isoglot.fit.assess import uninformed
 from isoglot.fit.diagnostics import Diagnostic
 from isoglot.fit.engine import Estimate
 from isoglot.fit.hierarchy import Hierarchy
@@ -203,8 +204,8 @@ def _raw(fitted: Fit) -> np.ndarray:
 
 
 def _findings(fitted: Fit, state: State, free: np.ndarray) -> tuple[Diagnostic, ...]:
-    """Groups that mostly borrow their values, and a population that did not settle."""
-    found = []
+    """Parameters that no run informs, groups that mostly borrow, and a population that did not settle."""
+    found = uninformed(fitted, 0, "", free)
     population = np.sqrt(np.diagonal(state.within))
     width = np.sqrt(np.diagonal(state.found.covariance(), axis1=1, axis2=2)) / population
     keys = np.array(fitted.layout.keys)[free]

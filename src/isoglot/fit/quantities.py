@@ -81,6 +81,7 @@ def interval_of(
     method: Method = "bootstrap",
 ) -> tuple[float, float]:
     """Interval of a quantity of one group; positive quantities are profiled on the log scale."""
+    fitted.require_method(method)
     g = fitted.group_index(group)
     if method != "profile":
         values = values_of(fitted, quantity, fitted.draw_vectors(method, level)[:, g])

@@ -163,6 +163,7 @@ class Fit:
         form of the law; A and B are meaningless without their exponents. Ends are NaN where a group has no more
         clusters than parameters.
         """
+        self.require_method(method)
         if method == "profile":
             return self._profile_intervals(level)
         values = self._natural(self.draw_vectors(method, level))
@@ -178,12 +179,21 @@ class Fit:
 
         return self._nested(profile_parameters(self, level))
 
-    def draw_vectors(self, method: Method = "bootstrap", level: float = 0.9) -> np.ndarray:
-        """Draws (R, G, slots) in centred coordinates whose quantiles are the method's interval."""
+    def require_method(self, method: str) -> None:
+        """Raise InputError for a method that does not exist, or that needs refits where the draws are no refits."""
         if method not in METHODS:
             raise InputError(
                 f"intervals: method {method!r} is unknown{nearest(method, METHODS)}; choose one of {', '.join(METHODS)}"
             )
+        if method != "bootstrap" and self.drawn in ("posterior", "ensemble"):
+            raise InputError(
+                f"intervals: method {method!r} rests on refits of one law alone, but these draws are those of "
+                f"{'a posterior' if self.drawn == 'posterior' else 'an ensemble'}; use 'bootstrap', which reads them"
+            )
+
+    def draw_vectors(self, method: Method = "bootstrap", level: float = 0.9) -> np.ndarray:
+        """Draws (R, G, slots) in centred coordinates whose quantiles are the method's interval."""
+        self.require_method(method)
         if method == "laplace":
             return self._laplace_draws(level)
         if self.draws is None:
