@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import isoglot as ig
 from isoglot.core.errors import InputError
 from isoglot.fit.hierarchy import Summary, learn, posterior
+from isoglot.fit.holdout import remaining
 from isoglot.fit.new_language import leave_language_out
 from isoglot.fit.partial import family_of
 from isoglot.laws import Query, query
@@ -211,6 +213,92 @@ def test_bad_pooling_is_refused_in_a_sentence(world: tuple[ig.Runs, dict], poole
     with pytest.raises(InputError, match="needs a fit with pool='partial'"):
         ig.published().with_language("new")
     assert family_of("eng#2", "family") == family_of("eng", "family") != "eng#2"
+
+
+def test_methods_that_need_refits_are_refused(pooled: ig.Fit) -> None:
+    # A profile would compare an objective without springs to one with them, and has no likelihood of the population.
+    for method in ("expanded", "laplace", "profile"):
+        for ask in (
+            lambda: pooled.intervals(0.9, method),  # noqa: B023
+            lambda: pooled.interval_of(lambda p: p["alpha"], "l1", method=method),  # type: ignore[arg-type]  # noqa: B023
+            lambda: pooled.to_dict(0.9, method),  # noqa: B023
+        ):
+            with pytest.raises(InputError, match="draws are those of a posterior; use 'bootstrap'"):
+                ask()
+    assert pooled.to_dict()["method"] == "posterior"
+
+
+def test_a_language_without_runs_survives_a_file_and_says_so(pooled: ig.Fit, tmp_path: Path) -> None:
+    new = pooled.with_language("new", "f1")
+    new.save(tmp_path / "n.fit")
+    loaded = ig.load_fit(tmp_path / "n.fit")
+    at = at_a_point(loaded)
+    assert loaded.predict(at, group="new").equals(new.predict(at, group="new"))
+    assert loaded.predict(at, group="new")["outside"][0].startswith("no runs of new")
+    assert "no runs" not in loaded.predict(at, group="l1")["outside"][0]
+    # The errors do not depend on the language that was added (the draws of the intervals do).
+    plain = ["group", "rows", "mre", "bias"]
+    assert leave_language_out(loaded)[plain].equals(leave_language_out(pooled)[plain])
+    assert np.isnan(new.objective_value[-1]) and new.to_dict()["groups"][-1]["group"] == "new"
+    # Two languages without runs have draws of their own.
+    both = new.with_language("other", "f1")
+    assert both.draws is not None
+    apart = both.draws[:, -1] - both.draws[:, -2]
+    assert (apart.std(axis=0) > 0).all()
+    # The plan refuses a language whose share the runs never held.
+    with pytest.raises(InputError, match="language new was not in the runs"):
+        ig.plan(ig.Brief(budget=1e20, languages={"new": {}, "l1": {}}, force=True), {"size": new})
+
+
+def few_languages(count: int = 5) -> ig.Runs:
+    rng = np.random.default_rng(2)
+    truth = {
+        f"l{at}": {
+            "E": 1.7 * np.exp(0.1 * rng.normal()),
+            "A": 400.0,
+            "B": 2000.0,
+            "alpha": 0.34,
+            "beta": 0.37,
+        }
+        for at in range(count)
+    }
+    points = ig.grid(N=[1e8], D=[1e9, 4e9, 1.6e10, 6.4e10], mixtures=[{name: 1.0} for name in truth])
+    own = pl.any_horizontal([(pl.col(f"share.{n}") > 0) & (pl.col("language") == n) for n in truth])
+    return ig.simulate("chinchilla", truth, points.filter(own), noise=0.003, seed=1)
+
+
+def test_what_no_run_informs_is_a_finding() -> None:
+    # With A = 0 no run depends on alpha, which keeps its start value without any uncertainty.
+    found = ig.fit(few_languages(), by="language", pool="partial", fixed={"A": 0.0}, bootstrap=20)
+    messages = [d.message for d in found.diagnostics if d.code == "no_information"]
+    assert messages == ["no run depends on alpha"]
+
+
+def test_comparisons_hold_out_the_only_language_of_a_family() -> None:
+    families = {"l0": "x", "l1": "x", "l2": "x", "l3": "x", "l4": "alone"}
+    fixed = {"A": 0.0, "alpha": 1.0}
+    given = {"by": "language", "pool": "partial", "fixed": fixed, "bootstrap": 20, "baselines": False}
+    result = ig.compare(few_languages(), ["chinchilla"], "language", pool_by=families, **given)  # type: ignore[arg-type]
+    assert result.frame["predicted"][0] == 20 and result.frame["unpredicted"][0] == 0 and not result.notes
+    # A misspelt name is told, not dropped.
+    with_typo = {**families, "l9": "x"}
+    bad = ig.compare(few_languages(), ["chinchilla"], "language", pool_by=with_typo, **given)  # type: ignore[arg-type]
+    assert bad.frame["mre"][0] is None and "pool_by names 'l9'" in bad.notes[0]
+
+
+def test_families_of_groups_that_are_no_languages_are_kept_in_a_comparison() -> None:
+    runs = few_languages()
+    train = runs.filter(pl.col("language") != "l4", "held out")
+    families = {"l0": "x", "l4": "y", "typo": "x"}
+    assert remaining(families, runs, train, "language") == {"l0": "x", "typo": "x"}
+    assert remaining({"1": "x"}, runs, train, "num_languages") == {"1": "x"}
+    assert remaining("family", runs, train, "language") == "family"
+
+
+def test_a_law_with_helpers_has_none_for_a_language_without_runs(pooled: ig.Fit) -> None:
+    helped = replace(pooled, transfer={"l1": ("l2",)})
+    with pytest.raises(InputError, match="helpers of its own, and 'new' has none"):
+        helped.with_language("new")
 
 
 @pytest.mark.slow

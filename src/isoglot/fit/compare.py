@@ -17,7 +17,7 @@ import polars as pl
 
 from isoglot.core.errors import InputError, NoAnswerError, nearest
 from isoglot.fit.fit import Pool, fit
-from isoglot.fit.holdout import Fold, check_holdout, folds
+from isoglot.fit.holdout import Fold, check_holdout, folds, remaining
 from isoglot.fit.objective import Objective
 from isoglot.fit.result import Fit
 from isoglot.fit.table import Transfer
@@ -200,13 +200,12 @@ def _predict_fold(
     train = runs.filter(pl.lit(pl.Series(~fold.held)), f"held out: {fold.name}")
     family = options["pool_by"]
     held = fold.name.removeprefix("language ")
-    if isinstance(family, Mapping):
-        kept = set(train.languages)
-        options = {**options, "pool_by": {name: of for name, of in family.items() if name in kept}}
+    options = {**options, "pool_by": remaining(family, runs, train, by)}
     fitted = fit(train, spec, by=by, transfer=transfer, check=False, **options)
     test = runs.filter(pl.lit(pl.Series(fold.held)), f"fitted, not predicted: {fold.name}")
     if fold.name.startswith("language ") and fitted.hierarchy is not None:
-        fitted = fitted.with_language(held, family.get(held) if isinstance(family, Mapping) else None)
+        own = family.get(held) if isinstance(family, Mapping) else None
+        fitted = fitted.with_language(held, own if own in fitted.hierarchy.families else None)
     if fitted.by:
         label = pl.concat_str([pl.col(name).cast(pl.String) for name in fitted.by], separator=" / ")
         test = test.filter(label.is_in(list(fitted.groups)), "no run of this group was fitted")

@@ -12,7 +12,7 @@ import polars as pl
 from isoglot.core.errors import InputError, IsoglotError, NoAnswerError
 from isoglot.fit.diagnostics import Diagnostic
 from isoglot.fit.fit import fit
-from isoglot.fit.holdout import Fold, folds
+from isoglot.fit.holdout import Fold, folds, remaining
 from isoglot.fit.predict import loss_draws, noise_draws
 from isoglot.fit.stack import HeldOut
 from isoglot.fit.table import make_table
@@ -38,6 +38,15 @@ def hold_out(
     say: Callable[[str], None],
 ) -> tuple[HeldOut, list[LawSpec]]:
     """Held-out predictions of every law that can be fitted to each part; the others are named in findings."""
+    if (runs.frame["loss"] <= 0).any():
+        raise InputError(
+            "ensemble: held-out predictions are scored on the logarithm of the loss, which losses of zero or below lack; "
+            "give weights, or a loss that is positive"
+        )
+    if holdout == "language" and options["by"] is not None:
+        raise InputError(
+            "ensemble: a held-out language has no group of its own to be predicted by; use by=None or another hold-out"
+        )
     parts = folds(runs, holdout, options["seed"])
     if not parts:
         raise NoAnswerError(
@@ -66,8 +75,17 @@ def hold_out(
     cluster = frame["cluster"].to_numpy().astype(str)
     rows = [np.flatnonzero(part.held) for part in parts]
     usable = [
-        np.all([np.isfinite(found[spec.text][at][0]) for spec in kept], axis=0) for at in range(len(parts))
+        np.all([np.isfinite(found[spec.text][at]).all(axis=0) for spec in kept], axis=0)
+        for at in range(len(parts))
     ]
+    lost, whole = sum(int((~good).sum()) for good in usable), sum(map(len, usable))
+    if lost:
+        message = f"{lost} of {whole} held-out predictions are not scored: a law or a group has none there"
+        findings.append(
+            Diagnostic(
+                "held_out_unscored", message, "weights rest on the others; choose laws for the same rows"
+            )
+        )
     rows = [index[good] for index, good in zip(rows, usable, strict=True)]
     if not sum(map(len, rows)):
         raise NoAnswerError(
@@ -108,6 +126,7 @@ def _predict(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the predicted log loss of a run at the held-out rows, NaN where undefined."""
     train = runs.filter(pl.lit(pl.Series(~part.held)), f"held out: {part.name}")
+    options = {**options, "pool_by": remaining(options["pool_by"], runs, train, options["by"])}
     fitted = fit(train, spec, bootstrap=DRAWS, fixed=fixed_for(spec, fixed), check=False, **options)
     test = runs.filter(pl.lit(pl.Series(part.held)), "fitted, not predicted")
     table = make_table(test, by=fitted.by or None, transfer=dict(fitted.transfer), columns=fitted.law.columns)
@@ -118,11 +137,11 @@ def _predict(
         return centre, spread
     query = jax.tree.map(lambda field: np.asarray(field)[good], table.query)
     place = np.array([fitted.groups.index(table.groups[g]) for g in table.group[good]])
-    centre[good] = np.log(loss_draws(fitted, query, place, fitted.vectors[None])[0])
     assert fitted.draws is not None
-    drawn = np.log(loss_draws(fitted, query, place, fitted.draws)) + noise_draws(
-        fitted, place, len(fitted.draws)
-    )
+    with np.errstate(divide="ignore", invalid="ignore"):  # a prediction below zero is not scored
+        centre[good] = np.log(loss_draws(fitted, query, place, fitted.vectors[None])[0])
+        drawn = np.log(loss_draws(fitted, query, place, fitted.draws))
+    drawn = drawn + noise_draws(fitted, place, len(fitted.draws))
     # Half the width of the central 68 %: a few wild draws must not hide what the others say.
     low, high = np.quantile(drawn, [0.16, 0.84], axis=0)
     spread[good] = 0.5 * (high - low)

@@ -17,9 +17,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from isoglot.core.errors import InputError, nearest
 from isoglot.runs import Runs
@@ -72,6 +74,22 @@ def folds(runs: Runs, name: str, seed: int = 0) -> list[Fold]:
         return _keep([Fold(name, _mixtures(runs))])
     language = frame["language"].to_numpy().astype(str)
     return _keep([Fold(f"language {label}", language == label) for label in runs.languages])
+
+
+def remaining(
+    families: str | Mapping[str, str] | None, runs: Runs, train: Runs, by: str | Sequence[str] | None
+) -> str | Mapping[str, str] | None:
+    """A `pool_by` mapping without the groups that lie wholly in the held-out part; misspelt names stay, and are refused."""
+    if not isinstance(families, Mapping) or by is None:
+        return families
+    gone = group_labels(runs, by) - group_labels(train, by)
+    return {name: family for name, family in families.items() if name not in gone}
+
+
+def group_labels(runs: Runs, by: str | Sequence[str]) -> set[str]:
+    """Labels of the groups of a run table."""
+    columns = [pl.col(name).cast(pl.String) for name in ([by] if isinstance(by, str) else by)]
+    return set(runs.frame.select(pl.concat_str(columns, separator=" / ")).to_series().to_list())
 
 
 def _keep(found: list[Fold]) -> list[Fold]:

@@ -33,6 +33,17 @@ def population(fitted: Fit) -> Hierarchy:
 
 def with_language(fitted: Fit, label: str, family: str | None = None) -> Fit:
     """See `Fit.with_language`."""
+    population(fitted)
+    if any(fitted.transfer.values()):
+        raise InputError(
+            f"fit: {fitted.spec.text} gives every language helpers of its own, and {label!r} has none; use a law without "
+            "a transfer set"
+        )
+    return _appended(fitted, label, family)
+
+
+def _appended(fitted: Fit, label: str, family: str | None) -> Fit:
+    """The fit with one more group, drawn from the population."""
     from isoglot.fit.partial import family_of
 
     learned = population(fitted)
@@ -102,7 +113,7 @@ def leave_language_out(fitted: Fit, level: float = 0.9) -> pl.DataFrame:
             continue
         without = replace(_without(fitted, learned, g), draws=fitted.draws)
         family = learned.families[learned.member[g]]
-        new = with_language(replace(without, groups=_renamed(fitted.groups, g)), name, family)
+        new = _appended(replace(without, groups=_renamed(fitted.groups, g)), name, family)
         query = jax.tree.map(lambda field, at=mine: np.asarray(field)[at], table.query)
         place = np.full(len(mine), len(fitted.groups))
         centre = loss_draws(new, query, place, new.vectors[None])[0]

@@ -71,9 +71,18 @@ def predict(fitted: Fit, points: Any, level: float, group: str | None, kind: str
         columns["low"], columns["high"] = low, high
     else:
         columns["low"] = columns["high"] = np.full(len(centre), np.nan)
-    columns["outside"] = outside(fitted, query)
+    columns["outside"] = [
+        "; ".join(filter(None, (_without_runs(fitted, g), left)))
+        for g, left in zip(place, outside(fitted, query), strict=True)
+    ]
     frame = pl.DataFrame(columns)
     return frame if index is None else frame.with_columns(pl.Series("row", index))
+
+
+def _without_runs(fitted: Fit, group: int) -> str:
+    """Says of a group that it was drawn from the population of the others; a misspelt name must not pass for one."""
+    learned = fitted.hierarchy
+    return f"no runs of {fitted.groups[group]}" if learned and group >= len(learned.member) else ""
 
 
 def with_noise(fitted: Fit, drawn: np.ndarray, place: np.ndarray) -> np.ndarray:
