@@ -13,9 +13,12 @@ from typer.testing import CliRunner
 import isoglot as ig
 from isoglot.cli import app
 from isoglot.core.errors import InputError, NoAnswerError
+from isoglot.fit.diagnostics import Diagnostic
 from isoglot.fit.ensemble import combine
+from isoglot.fit.held_out import hold_out
 from isoglot.fit.stack import HeldOut, discrepancy, log_density, mixture_coverage, stacking_weights
 from isoglot.laws import query
+from isoglot.laws.registry import parse_law
 
 SKALING = {"E": 1.2, "A": 50.0, "B": 200.0, "alpha": 0.4, "beta": 0.45, "k": 0.45}
 
@@ -143,7 +146,8 @@ def test_members_with_transfer_sets_and_groups() -> None:
     truth = {"E": 1.7, "A": 400.0, "B": 2000.0, "alpha": 0.34, "beta": 0.37, "gamma": 0.08}
     world = ig.simulate("msl", truth, points, noise=0.003, seed=1)
     laws = ["msl", "two_share", "atlas:transfer=1"]
-    mixed = ig.ensemble(world, laws, holdout="mixture", by="language", bootstrap=60)
+    given = {"msl": 2, "two_share": 1, "atlas:transfer=1": 1}
+    mixed = ig.ensemble(world, laws, weights=given, by="language", bootstrap=20)
     assert mixed.transfer["a"] == ("b", "b") and len(mixed.groups) == 2
     expected = sum(
         w * ig.fit(world, law, by="language", bootstrap=0, check=False).predict(world)["loss"].to_numpy()
@@ -173,6 +177,79 @@ def test_given_weights_laws_that_fail_and_bad_input(world: ig.Runs) -> None:
         ig.ensemble(world, ["chinchilla", "quanta"], bootstrap=0)
     with pytest.raises(NoAnswerError, match="hold-out mixture has nothing to hold out"):
         ig.ensemble(world, ["chinchilla", "quanta"], holdout="mixture", bootstrap=20)
+
+
+def test_methods_that_need_refits_are_refused(members: list[ig.Fit]) -> None:
+    mixed = combine(members, np.array([0.5, 0.5]))
+    for method in ("expanded", "laplace", "profile"):
+        with pytest.raises(InputError, match="draws are those of an ensemble; use 'bootstrap'"):
+            mixed.intervals(0.9, method)  # type: ignore[arg-type]
+        with pytest.raises(InputError, match="draws are those of an ensemble"):
+            mixed.interval_of(lambda p: p["skaling.k"], method=method)  # type: ignore[arg-type]
+    assert mixed.to_dict()["method"] == "ensemble"
+
+
+def test_members_with_columns_of_their_own_read_back(world: ig.Runs, tmp_path: Path) -> None:
+    runs = ig.read_runs(world.frame.drop("row").with_columns(bits=pl.lit([4.0, 16.0]).list.get(0)), name="b")
+    members = [ig.fit(runs, law, bootstrap=20, check=False) for law in ("chinchilla", "precision")]
+    for order in (members, members[::-1]):
+        mixed = combine(order, np.array([0.5, 0.5]))
+        mixed.save(tmp_path / "c.fit")
+        loaded = ig.load_fit(tmp_path / "c.fit")
+        assert loaded.predict(runs).equals(mixed.predict(runs))
+
+
+def test_a_plan_refuses_what_no_run_informs_in_a_member(world: ig.Runs) -> None:
+    one_size = world.filter(pl.col("params") == world.frame["params"].min(), "other sizes")
+    given = {"weights": {"chinchilla": 1, "skaling": 1}, "bootstrap": 20, "fixed": {"A": 0.0}}
+    mixed = ig.ensemble(one_size, ["chinchilla", "skaling"], **given)  # type: ignore[arg-type]
+    assert mixed.pinned is not None and "chinchilla.A" in mixed.fixed
+    messages = [d.message for d in mixed.diagnostics if d.code == "no_information"]
+    assert "chinchilla: no run depends on alpha" in messages
+    with pytest.raises(NoAnswerError, match=r"size rests on chinchilla\.alpha, on which no run depends"):
+        ig.plan(ig.Brief(budget=1e21, languages={"eng": {}}), {"size": mixed})
+
+
+def test_options_that_would_be_ignored_are_refused(world: ig.Runs) -> None:
+    laws = ["chinchilla", "quanta"]
+    with pytest.raises(InputError, match="fixed names 'alhpa', a parameter of none"):
+        ig.ensemble(world, laws, fixed={"alhpa": 0.3}, bootstrap=20)
+    with pytest.raises(InputError, match="weight of quanta is inf"):
+        ig.ensemble(world, laws, weights={"chinchilla": 1, "quanta": float("inf")}, bootstrap=20)
+    with pytest.raises(InputError, match="use by=None or another hold-out"):
+        ig.ensemble(world, laws, holdout="language", by="language", bootstrap=20)
+    signed = ig.read_runs(
+        world.frame.drop("row").with_columns(loss=pl.col("loss") - 2.0), name="s", loss_unit="score"
+    )
+    with pytest.raises(InputError, match="scored on the logarithm"):
+        ig.ensemble(signed, laws, objective="least_squares", bootstrap=20)
+
+
+def test_predictions_that_are_not_scored_are_counted(world: ig.Runs) -> None:
+    largest = pl.col("params") == world.frame["params"].max()
+    late = world.frame.filter(largest).with_columns(language=pl.lit("late"), run=pl.col("run") + "late")
+    runs = ig.read_runs(pl.concat([world.frame, late]).drop("row", "cluster"), name="two")
+    findings: list[Diagnostic] = []
+    specs = [parse_law("chinchilla"), parse_law("quanta")]
+    options = {"by": "language", "pool": "none", "pool_by": None, "objective": "huber", "seed": 0}
+    held, kept = hold_out(runs, specs, "N", options, None, findings, lambda _: None)
+    assert len(kept) == 2 and held.observed.shape == (5,) and np.isfinite(held.spread).all()
+    assert [d.code for d in findings] == ["held_out_unscored"]
+    assert findings[0].message.startswith("5 of 10 held-out predictions are not scored")
+
+
+def test_members_with_fewer_rows_are_named(world: ig.Runs, members: list[ig.Fit]) -> None:
+    less = ig.fit(world, "skaling", bootstrap=200, drop_highest=3, check=False)
+    mixed = combine([members[0], less], np.array([0.5, 0.5]))
+    found = [d.message for d in mixed.diagnostics if d.code == "fewer_rows"]
+    assert found == ["skaling was fitted to 22 of 25 rows: one of the 3 highest losses"]
+    assert mixed.num_rows == 25
+    assert not [d for d in combine(members, np.array([0.5, 0.5])).diagnostics if d.code == "fewer_rows"]
+
+
+def test_many_members_of_little_weight_still_have_a_status(members: list[ig.Fit]) -> None:
+    many = combine([members[0]] * 25, np.full(25, 0.04))
+    assert many.status == members[0].status
 
 
 def test_command_line(world: ig.Runs, tmp_path: Path) -> None:

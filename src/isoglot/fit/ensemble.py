@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.core.errors import InputError
+from isoglot.fit.assess import uninformed
 from isoglot.fit.diagnostics import STATUSES, Diagnostic
 from isoglot.fit.fit import Pool, fit
 from isoglot.fit.held_out import fixed_for, hold_out
@@ -69,6 +70,11 @@ def ensemble(
     check_holdout(holdout)
     if bootstrap < 2:
         raise InputError(f"ensemble: bootstrap={bootstrap} leaves no draws to mix; give 100 or more")
+    for name in fixed or {}:
+        if not any(fixed_for(spec, {name: 0.0}) for spec in specs):
+            raise InputError(
+                f"ensemble: fixed names {name!r}, a parameter of none of {', '.join(spec.text for spec in specs)}"
+            )
     options: dict[str, Any] = {
         "by": by,
         "pool": pool,
@@ -101,7 +107,7 @@ def _given(weights: Mapping[str, float], specs: Sequence[LawSpec]) -> np.ndarray
     for name, value in weights.items():
         if name not in names:
             raise InputError(f"ensemble: weights names {name!r}; the laws are {', '.join(names)}")
-        if not value >= 0:
+        if not 0 <= value < np.inf:
             raise InputError(f"ensemble: weight of {name} is {value!r}; give zero or a positive number")
     share = np.array([float(weights.get(name, 0.0)) for name in names])
     if share.sum() <= 0:
@@ -127,14 +133,14 @@ def combine(
     Raises InputError where the fits do not belong together.
     """
     first = members[0]
-    for other in members[1:]:
+    for other in members:
         if other.groups != first.groups or other.languages != first.languages:
             raise InputError(
                 "ensemble: the fits have different groups or languages; fit all laws to the same runs"
             )
         if other.draws is None or first.draws is None or len(other.draws) != len(first.draws):
             raise InputError(
-                "ensemble: the fits have different numbers of draws; fit all with the same bootstrap"
+                "ensemble: the fits have no draws or different numbers of them; fit all with the same bootstrap"
             )
     labels = _labels(members)
     sets = _transfer(members)
@@ -151,7 +157,7 @@ def combine(
     )[0]
     draws = _mixed(members, layout, labels, share, delta)
     biggest = max(members, key=lambda member: member.num_rows)
-    major = [member for member, w in zip(members, share, strict=True) if w >= MINOR]
+    major = [member for member, w in zip(members, share, strict=True) if w >= min(MINOR, share.max())]
     statuses = tuple(
         min((member.statuses[g] for member in major), key=STATUSES.index) for g in range(len(first.groups))
     )
@@ -168,16 +174,30 @@ def combine(
         drawn="ensemble",
         covariance=None,
         model_covariance=None,
-        pinned=None,
+        pinned=_pinned(members, layout, labels),
+        fixed=tuple(f"{label}.{name}" for label, m in zip(labels, members, strict=True) for name in m.fixed),
         hierarchy=None,
         verdicts=(),
         statuses=statuses,
         objective_value=np.full(len(first.groups), np.nan),
-        diagnostics=(listing, *findings),
+        diagnostics=(listing, *findings, *_uneven(members, labels, biggest.num_rows)),
         transfer=sets,
         noise=_noise(members, share),
         starts={"members": len(members), "draws": len(draws)},
     )
+
+
+def _uneven(members: Sequence[Fit], labels: Sequence[str], rows: int) -> list[Diagnostic]:
+    """Members that were fitted to fewer rows than others, and parameters of members that no run informs."""
+    found = []
+    for member, label in zip(members, labels, strict=True):
+        if member.num_rows < rows:
+            message = f"{label} was fitted to {member.num_rows} of {rows} rows: {'; '.join(member.left_out)}"
+            found.append(Diagnostic("fewer_rows", message, "choose laws that are defined at the same rows"))
+        if member.pinned is not None:
+            dead = uninformed(member, 0, "", np.asarray(~member.pinned.all(axis=0)))
+            found += [replace(finding, message=f"{label}: {finding.message}") for finding in dead]
+    return found
 
 
 def member_width(member: Fit) -> int:
@@ -240,6 +260,15 @@ def _joined(
         key = f"weight[{at}]" if len(members) > 1 else "weight"
         out[..., layout.keys.index(key)] = weight[:, at, None]
     out[..., layout.keys.index("delta")] = np.broadcast_to(delta, (count,))[:, None]
+    return out
+
+
+def _pinned(members: Sequence[Fit], layout: Layout, labels: Sequence[str]) -> np.ndarray:
+    """Which coordinates (G, slots) are held in their member, so that a plan can refuse what no run informs."""
+    out = np.zeros((len(members[0].groups), len(layout.slots)), bool)
+    for member, label in zip(members, labels, strict=True):
+        if member.pinned is not None:
+            out[:, [layout.keys.index(f"{label}.{key}") for key in member.layout.keys]] = member.pinned
     return out
 
 

@@ -38,15 +38,7 @@ def hold_out(
     say: Callable[[str], None],
 ) -> tuple[HeldOut, list[LawSpec]]:
     """Held-out predictions of every law that can be fitted to each part; the others are named in findings."""
-    if (runs.frame["loss"] <= 0).any():
-        raise InputError(
-            "ensemble: held-out predictions are scored on the logarithm of the loss, which losses of zero or below lack; "
-            "give weights, or a loss that is positive"
-        )
-    if holdout == "language" and options["by"] is not None:
-        raise InputError(
-            "ensemble: a held-out language has no group of its own to be predicted by; use by=None or another hold-out"
-        )
+    _require_scores(runs, holdout, options)
     parts = folds(runs, holdout, options["seed"])
     if not parts:
         raise NoAnswerError(
@@ -78,14 +70,7 @@ def hold_out(
         np.all([np.isfinite(found[spec.text][at]).all(axis=0) for spec in kept], axis=0)
         for at in range(len(parts))
     ]
-    lost, whole = sum(int((~good).sum()) for good in usable), sum(map(len, usable))
-    if lost:
-        message = f"{lost} of {whole} held-out predictions are not scored: a law or a group has none there"
-        findings.append(
-            Diagnostic(
-                "held_out_unscored", message, "weights rest on the others; choose laws for the same rows"
-            )
-        )
+    findings += _unscored(usable)
     rows = [index[good] for index, good in zip(rows, usable, strict=True)]
     if not sum(map(len, rows)):
         raise NoAnswerError(
@@ -111,6 +96,27 @@ def hold_out(
         decades=np.maximum(np.concatenate(decades), 0.0),
     )
     return held, kept
+
+
+def _require_scores(runs: Runs, holdout: str, options: dict[str, Any]) -> None:
+    """Raise InputError where held-out rows could not be scored."""
+    if (runs.frame["loss"] <= 0).any():
+        raise InputError(
+            "ensemble: held-out predictions are scored on the logarithm of the loss, which losses of zero or below lack; "
+            "give weights, or a loss that is positive"
+        )
+    if holdout == "language" and options["by"] is not None:
+        raise InputError(
+            "ensemble: a held-out language has no group of its own to be predicted by; use by=None or another hold-out"
+        )
+
+
+def _unscored(usable: list[np.ndarray]) -> list[Diagnostic]:
+    """A finding where held-out rows are left out of the score."""
+    lost, whole = sum(int((~good).sum()) for good in usable), sum(map(len, usable))
+    message = f"{lost} of {whole} held-out predictions are not scored: a law or a group has none there"
+    advice = "weights rest on the others; choose laws for the same rows"
+    return [Diagnostic("held_out_unscored", message, advice)] if lost else []
 
 
 def _importance(cluster: np.ndarray, compute: np.ndarray) -> np.ndarray:

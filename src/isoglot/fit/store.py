@@ -164,14 +164,16 @@ def _restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Fit:
     law = _law(spec.name, manifest["law"])
     transfer = {label: tuple(members) for label, members in manifest["transfer"].items()}
     table = None
+    # The rows of an ensemble are those of one member, with the columns of that member.
+    columns = tuple(column for column in law.columns if f"extra.{column.name}" in arrays)
     if manifest["table"] is not None:
         stored = manifest["table"]
         table = Table(
             query=Query(
                 **{name: arrays[f"query.{name}"] for name in QUERY},
-                extra={column.name: arrays[f"extra.{column.name}"] for column in law.columns},
+                extra={column.name: arrays[f"extra.{column.name}"] for column in columns},
             ),
-            columns=law.columns,
+            columns=columns,
             loss=arrays["table.loss"],
             loss_se=arrays.get("table.loss_se"),
             cluster=arrays["table.cluster"],

@@ -11,6 +11,8 @@ from isoglot.core.errors import InputError, NoAnswerError, nearest
 from isoglot.fit.published import published
 from isoglot.fit.result import Fit
 from isoglot.laws.capacity import Capacity
+from isoglot.laws.ensemble import Ensemble
+from isoglot.laws.law import AbstractLaw
 from isoglot.laws.msl import MSL
 from isoglot.plan.brief import Brief
 
@@ -80,7 +82,9 @@ def choose(fits: Fit | Mapping[str, Fit] | None, brief: Brief) -> dict[str, Fit]
 
 def without_false_draws(fitted: Fit) -> Fit:
     """Leave out draws where a group has no more clusters than parameters: they would not move."""
-    if any(fitted.saturated(group) for group in range(len(fitted.groups))):
+    # An ensemble keeps such draws of a member as NaN.
+    unknown = fitted.drawn == "ensemble" and fitted.draws is not None and np.isnan(fitted.draws).any()
+    if unknown or any(fitted.saturated(group) for group in range(len(fitted.groups))):
         return replace(fitted, draws=None)
     return fitted
 
@@ -108,9 +112,20 @@ def refuse(question: str, fitted: Fit, brief: Brief) -> None:
 
 
 def needs(question: str, fitted: Fit) -> tuple[str, ...]:
-    """Parameters that a question rests on; for the mixture those of the own-share law's head, none in other laws."""
+    """Parameters that a question rests on; for the mixture those of the own-share law's head, none in other laws.
+
+    An ensemble rests on those of all its members.
+    """
+    law = fitted.law
+    if isinstance(law, Ensemble):
+        pairs = zip(law.labels, law.members, strict=True)
+        return tuple(f"{label}.{key}" for label, member in pairs for key in _needs(question, member))
+    return _needs(question, law)
+
+
+def _needs(question: str, law: AbstractLaw) -> tuple[str, ...]:
     if question == "mixture":
-        return MIXTURE_NEEDS[fitted.law.head] if isinstance(fitted.law, MSL) else ()
+        return MIXTURE_NEEDS[law.head] if isinstance(law, MSL) else ()
     return NEEDS[question]
 
 
