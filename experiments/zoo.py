@@ -122,10 +122,10 @@ MIXED = (
     "atlas:transfer=all",
     "atlas:other=language",
     "two_share",
+    "dcpt",
     "mixing_exp",
     "mixing_additive",
     "mixing_joint",
-    "dcpt",
 )
 TABLES = {
     "chinchilla_epoch": Zoo(chinchilla, SURFACE, ("compute", "N", "D"), SURFACE),
@@ -158,7 +158,7 @@ TABLES = {
         proxies,
         ("chinchilla", "msl", "mixing_exp:surface=false", "mixing_additive"),
         ("mixture", "random"),
-        ("msl", "mixing_exp:surface=false", "mixing_additive"),
+        ("msl", "mixing_exp:surface=false"),
         "mixture",
         MIXTURES_ONLY,
     ),

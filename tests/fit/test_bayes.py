@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from numpyro.diagnostics import split_gelman_rubin
 from typer.testing import CliRunner
 
 import isoglot as ig
@@ -74,39 +75,49 @@ def test_arviz_holds_natural_values(sampled: tuple[ig.Fit, Sampled]) -> None:
     assert set(data.posterior.data_vars) == {"E", "A", "B", "alpha", "beta", "noise"}
 
 
-def test_trouble_of_the_chains_is_a_status(world: ig.Runs) -> None:
-    fitted, chains = fit_bayes(world, "chinchilla", warmup=3, draws=12, chains=2)
-    codes = {finding.code for finding in fitted.diagnostics}
-    assert "few_samples" in codes and chains.samples < 400
-    assert fitted.status == "not_converged" and {"r_hat", "divergences"} & codes
+def test_trouble_of_the_chains_is_a_status(sampled: tuple[ig.Fit, Sampled]) -> None:
+    start, found = sampled
+    model = Model.of(replace(start, hierarchy=None))
+    cases = {
+        "r_hat": (replace(found, r_hat=1.2), "not_converged"),
+        "few_samples": (replace(found, samples=50.0), "converged"),
+        "divergences": (replace(found, divergences=30), "not_converged"),
+    }
+    for code, (chains, status) in cases.items():
+        result = _result(start, model, chains)
+        assert result.status == status
+        assert code in {finding.code for finding in result.diagnostics}
+    # Chains that disagree are found by the statistic itself.
+    apart = np.repeat(np.arange(4.0)[:, None], 100, axis=1) + np.random.default_rng(0).normal(size=(4, 100))
+    assert split_gelman_rubin(apart) > 1.2
 
 
 def test_rows_of_one_run_share_errors(world: ig.Runs) -> None:
-    frame = world.frame.drop("row", "cluster")
+    frame = world.frame.drop("row", "cluster")[::2]
     doubled = pl.concat(
         [frame, frame.with_columns(tokens=pl.col("tokens") * 1.03, flops=pl.col("flops") * 1.03)]
     )
     runs = ig.read_runs(doubled, name="checkpoints")
-    fitted, chains = fit_bayes(runs, "chinchilla", objective="gaussian", warmup=150, draws=150, chains=2)
-    assert chains.chains["shared"].shape == (2, 150, 36)
+    fitted, chains = fit_bayes(runs, "chinchilla", objective="gaussian", warmup=80, draws=60, chains=2)
+    assert chains.chains["shared"].shape == (2, 60, 18)
     # Copies of a row say nothing new: what they share is larger than what they do not.
     assert np.exp(chains.chains["log_shared"]).mean() > np.exp(chains.chains["log_noise"]).mean()
-    assert fitted.num_rows == 72
+    assert fitted.num_rows == 36
 
 
 def test_a_population_is_sampled(world: ig.Runs) -> None:
-    names = [f"l{at}" for at in range(6)]
+    names = [f"l{at}" for at in range(4)]
     truth = {name: {**TRUTH, "E": 1.5 + 0.1 * at} for at, name in enumerate(names)}
     points = ig.grid(N=[1e8, 6e8, 4e9], D=[2e9, 2e10, 2e11], mixtures=[{name: 1.0} for name in names])
     own = pl.any_horizontal([(pl.col(f"share.{n}") > 0) & (pl.col("language") == n) for n in names])
     runs = ig.simulate("chinchilla", truth, points.filter(own), noise=0.003, seed=1)
-    fitted, chains = fit_bayes(runs, by="language", pool="partial", warmup=150, draws=150, chains=2)
-    assert chains.divergences < 15 and chains.chains["population"].shape == (2, 150, 2, 5)
+    fitted, chains = fit_bayes(runs, by="language", pool="partial", warmup=80, draws=60, chains=2)
+    assert chains.divergences < 15 and chains.chains["population"].shape == (2, 60, 2, 5)
     intervals = fitted.intervals(0.99)
     assert all(low <= truth[name]["E"] <= high for name in names for low, high in [intervals[name]["E"]])
     assert fitted.pinned is not None and not fitted.pinned.any()
     new = fitted.with_language("new")
-    assert new.draws is not None and new.draws.shape[1] == 7
+    assert new.draws is not None and new.draws.shape[1] == 5
 
 
 def test_only_what_was_sampled_is_kept(sampled: tuple[ig.Fit, Sampled]) -> None:
