@@ -95,7 +95,9 @@ def form_doubts(fitted: Fit, size: SizePlan) -> list[str]:
         held = "held N* in 65 % of worlds (the loss in 90 %)"
     else:
         held = "of the law that predicts best held N* in 60 % of worlds (the loss in 79 %); an ensemble holds more"
-    return [f"size: where the true law is none of those fitted, 90 % intervals ten times beyond the runs {held}"]
+    return [
+        f"size: where the true law is none of those fitted, 90 % intervals ten times beyond the runs {held}"
+    ]
 
 
 def rests_on(question: str, fitted: Fit) -> str:
