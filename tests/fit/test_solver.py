@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import polars as pl
 import pytest
@@ -238,3 +239,16 @@ def test_this_process_still_computes_in_single_precision(two_languages: Runs) ->
     ig.fit(two_languages, "chinchilla", by="language", bootstrap=0, **GAUSSIAN)
     assert not jax.config.jax_enable_x64
     assert jax.numpy.ones(1).dtype == jax.numpy.float32
+
+
+@pytest.mark.parametrize("size", [3, 8, 9, 19, 33])
+def test_systems_of_any_size_are_solved_as_lapack_does(size: int) -> None:
+    from isoglot.fit.arrow import spd_solve
+
+    rng = np.random.default_rng(size)
+    root = rng.normal(size=(7, size, size))
+    matrix = root @ np.swapaxes(root, 1, 2) + 0.1 * np.eye(size)
+    right = rng.normal(size=(7, size, 2))
+    with jax.enable_x64(True):
+        found = np.asarray(spd_solve(jnp.asarray(matrix), jnp.asarray(right)))
+    np.testing.assert_allclose(found, np.linalg.solve(matrix, right), rtol=1e-8, atol=1e-10)

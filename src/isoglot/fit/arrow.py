@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax
 import jax.numpy as jnp
 from jax import Array
 
@@ -47,7 +48,7 @@ def spd_solve(matrix: Array, right: Array) -> Array:
     if size > 8:
         scale = 1.0 / jnp.sqrt(jnp.diagonal(matrix, axis1=-2, axis2=-1))
         scaled = matrix * scale[..., :, None] * scale[..., None, :]
-        return scale[..., None] * jnp.linalg.solve(scaled, scale[..., None] * right)
+        return scale[..., None] * _eliminate(scaled, scale[..., None] * right)
     scale = 1.0 / jnp.sqrt(jnp.diagonal(matrix, axis1=-2, axis2=-1))
     lower: list[list[Array]] = [[] for _ in range(size)]
     for j in range(size):
@@ -70,3 +71,23 @@ def spd_solve(matrix: Array, right: Array) -> Array:
             entry = entry - lower[k][i][..., None] * back[k]
         back[i] = entry / lower[i][i][..., None]
     return jnp.stack(back, axis=-2) * scale[..., None]
+
+
+def _eliminate(matrix: Array, right: Array) -> Array:
+    """Gauss-Jordan elimination of positive definite systems with unit diagonal, a loop over columns.
+
+    Batched LAPACK calls share one pool of threads and wait in it: two solvers at once on a machine with two cores can
+    then wait for each other for ever. This needs no pool.
+    """
+    size = matrix.shape[-1]
+    rows = jnp.arange(size)[:, None]
+
+    def column(j: Array, system: Array) -> Array:
+        row = jax.lax.dynamic_index_in_dim(system, j, axis=-2, keepdims=True)
+        pivot = jax.lax.dynamic_index_in_dim(row, j, axis=-1, keepdims=True)
+        row = row / jnp.maximum(pivot, 1e-14)
+        factor = jax.lax.dynamic_index_in_dim(system, j, axis=-1, keepdims=True)
+        return jnp.where(rows == j, row, system - factor * row)
+
+    system = jnp.concatenate([matrix, right], axis=-1)
+    return jax.lax.fori_loop(0, size, column, system)[..., size:]
