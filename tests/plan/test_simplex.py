@@ -232,6 +232,20 @@ def test_minimise_equals_the_closed_form(problem: Problem) -> None:
     np.testing.assert_allclose(found[0], exact, rtol=0, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("weight", "scale"), [([1.0, 1.0, 0.5], [4.0, 0.5, 2.0]), ([1.0] * 3, [2.0, 1.0, 2.0])]
+)
+def test_minimise_is_exact_beside_a_share_whose_cap_makes_it_far_steeper(
+    weight: list[float], scale: list[float]
+) -> None:
+    """The capped share holds almost all of the loss, so the others' descent is below the loss's rounding."""
+    gamma, hi = np.array([1.5, 1.0, 1.0]), np.array([0.00775194, 1.0, 1.0])
+    problem = Problem(np.array(weight), np.array(scale), gamma, np.full(3, LEAST), hi)
+    exact = own_share_optimum(problem.weight, problem.scale, gamma, problem.lo, hi)
+    found, _ = minimise(problem.objective, np.full((1, 3), 1 / 3), problem.lo, hi)
+    np.testing.assert_allclose(found[0], exact, rtol=0, atol=1e-6)
+
+
 def test_minimise_solves_every_row_of_a_batch() -> None:
     """A row that ends at the smallest share must not spoil the steps of the others."""
     rng = np.random.default_rng(0)

@@ -81,10 +81,26 @@ def _fill(shares: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
     """Give what rounding left of the sum to shares that are not at a limit."""
     gap = 1.0 - shares.sum(axis=-1, keepdims=True)
     room = np.where(gap > 0, hi - shares, shares - lo)
+    inside = np.where((shares > lo) & (shares < hi), room, 0.0)
+    room = np.where(inside.sum(axis=-1, keepdims=True) > 0, inside, room)
     total = room.sum(axis=-1, keepdims=True)
     return np.asarray(
         np.clip(shares + gap * np.where(total > 0, room / np.maximum(total, 1e-300), 0.0), lo, hi)
     )
+
+
+def _curvature(shares: np.ndarray, slope: np.ndarray, lo: np.ndarray, hi: np.ndarray) -> np.ndarray:
+    """|gradient| / share, kept from vanishing by the steepest share that may move; one at a limit may be far steeper."""
+    steep = np.abs(slope)
+    free = np.where((shares > lo) & (shares < hi), steep, 0.0).max(axis=-1, keepdims=True)
+    least = np.where(free > 0, free, steep.max(axis=-1, keepdims=True))
+    return np.asarray(np.maximum(steep, 1e-3 * least) / np.maximum(shares, 1e-6))
+
+
+def _descends(value: np.ndarray, new_value: np.ndarray, change: np.ndarray) -> np.ndarray:
+    """Whether a step lowers the objective; below its rounding, the mean of both gradients along the step decides."""
+    rounding = 1e-10 * np.abs(value)
+    return np.asarray(np.where(np.abs(new_value - value) > rounding, new_value < value, change < 0))
 
 
 def minimise(
@@ -103,13 +119,10 @@ def minimise(
     value, slope = objective(current)
     damping = np.ones(len(current))
     for _ in range(iterations):
-        metric = np.maximum(np.abs(slope), 1e-3 * np.abs(slope).max(axis=-1, keepdims=True)) / np.maximum(
-            current, 1e-6
-        )
-        metric = np.maximum(metric, 1e-12) * damping[:, None]
+        metric = np.maximum(_curvature(current, slope, lo, hi), 1e-12) * damping[:, None]
         candidate = project(current - slope / metric, metric, lo, hi)
         new_value, new_slope = objective(candidate)
-        better = new_value < value
+        better = _descends(value, new_value, 0.5 * ((slope + new_slope) * (candidate - current)).sum(axis=-1))
         step = np.abs(candidate - current).max(axis=-1)
         current = np.where(better[:, None], candidate, current)
         slope = np.where(better[:, None], new_slope, slope)
