@@ -31,7 +31,7 @@ from isoglot.plan.growth import LanguagesPlan, plan_languages
 from isoglot.plan.growth_range import growth_warnings
 from isoglot.plan.mixture import MixturePlan, limits, plan_mixture, point_shares
 from isoglot.plan.questions import QUESTIONS, choose, refuse, without_false_draws
-from isoglot.plan.schemes import unimax
+from isoglot.core.schemes import unimax
 from isoglot.plan.size import SizePlan, plan_size, point_size
 from isoglot.plan.start import StartPlan, plan_start, start_warnings
 from isoglot.plan.surface import Surface

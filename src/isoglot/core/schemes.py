@@ -1,4 +1,4 @@
-"""The simple mixtures every plan is compared with: uniform, proportional, temperature, UniMax."""
+"""The simple mixtures that sweeps train and plans compare: uniform, proportional, temperature, UniMax."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from isoglot.plan.schemes import TEMPERATURE_EXPONENT, all_schemes, proportional, uniform, unimax
+from isoglot.core.schemes import TEMPERATURE_EXPONENT, all_schemes, proportional, uniform, unimax
 
 QUICK = settings(max_examples=100, deadline=None)
 sizes = st.lists(st.floats(1e6, 1e13), min_size=1, max_size=8)

@@ -1,0 +1,298 @@
+"""A recipe: the literal that a training run is.
+
+Everything that decides the numbers of a run stands here, and nothing that does not: where text lies on disk, how
+many processors work and how often checkpoints are kept belong to the environment. Two runs are the same run if
+and only if their recipes have one fingerprint.
+
+Stages give the language mixture over the course of a run. A run that cools down from a shared trunk is a whole
+recipe of its own, with its own `steps`; its `trunk` is what it shares with the others (see `trunk_fingerprint`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from isoglot.core.canonical import fingerprint, short
+from isoglot.core.errors import InputError, nearest
+from isoglot.core.shapes import Shape
+
+ScheduleKind = Literal["wsd", "cosine", "constant"]
+Precision = Literal["float32", "bfloat16"]
+_ROUNDING = 1e-6
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Language shares that hold for a part of a run.
+
+    `shares` are (language, share) pairs that sum to 1; `fraction` is the stage's part of the run's steps. A
+    language may have share 0, which says that it belongs to the run's vocabulary but is not sampled.
+    """
+
+    shares: tuple[tuple[str, float], ...]
+    fraction: float = 1.0
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.shares]
+        if not names or len(set(names)) != len(names):
+            raise InputError(
+                f"stage names the languages {', '.join(names) or 'none'}: name each language once"
+            )
+        for name, share in self.shares:
+            if not 0 <= share <= 1:
+                raise InputError(f"share of {name} is {share:g}: give a number from 0 to 1")
+        if abs(sum(share for _, share in self.shares) - 1) > _ROUNDING:
+            raise InputError(f"shares sum to {sum(s for _, s in self.shares):.6g}: they must sum to 1")
+        if not 0 < self.fraction <= 1:
+            raise InputError(f"stage has fraction={self.fraction:g}: give a number above 0, at most 1")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run reads: tokenised text, its mixture over time, unique-token caps, the shape of a batch.
+
+    `shards` is the fingerprint of the tokenised corpus. `batch` counts sequences of `sequence` predicted tokens.
+    `unique` caps a language's text, in tokens; it is read again from its start once the cap is used up. `seed`
+    fixes the order of the text and the draw of languages: runs with one `pair_key` share both (it replaces the
+    seed), so that they differ by what is studied alone.
+    """
+
+    shards: str
+    stages: tuple[Stage, ...]
+    sequence: int
+    batch: int
+    unique: tuple[tuple[str, int], ...] = ()
+    seed: int = 0
+    pair_key: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("sequence", "batch"):
+            if getattr(self, name) < 1:
+                raise InputError(f"data has {name}={getattr(self, name)}: give a positive integer")
+        if not self.stages:
+            raise InputError("data has no stages: give at least one stage with shares")
+        if abs(sum(stage.fraction for stage in self.stages) - 1) > _ROUNDING:
+            raise InputError(
+                f"stage fractions sum to {sum(stage.fraction for stage in self.stages):.6g}: they must sum to 1"
+            )
+        for name, cap in self.unique:
+            if name not in self.languages:
+                raise InputError(
+                    f"unique text is capped for {name}, which no stage names{nearest(name, self.languages)}"
+                )
+            if cap < self.sequence:
+                raise InputError(
+                    f"unique text of {name} is capped at {cap} tokens: one sequence has {self.sequence}"
+                )
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Languages of any stage, in the order of first mention."""
+        return tuple(dict.fromkeys(name for stage in self.stages for name, _ in stage.shares))
+
+
+@dataclass(frozen=True)
+class Optimiser:
+    """AdamW with a learning-rate schedule over steps.
+
+    `wsd` warms up, stays at `peak`, and falls linearly to `floor` over the last `decay` steps; `cosine` falls from
+    the end of the warm-up to the last step; `constant` stays. `weight_decay` acts on matrices, not on gains.
+    """
+
+    peak: float
+    schedule: ScheduleKind = "wsd"
+    warmup: int = 0
+    decay: int = 0
+    floor: float = 0.0
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    epsilon: float = 1e-8
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.schedule not in get_args(ScheduleKind):
+            raise InputError(f"schedule {self.schedule!r} is unknown: use wsd, cosine or constant")
+        if not self.peak > 0 or not 0 <= self.floor <= self.peak:
+            raise InputError(
+                f"learning rate has peak {self.peak:g} and floor {self.floor:g}: give 0 <= floor <= peak, peak above 0"
+            )
+        if self.warmup < 0 or self.decay < 0:
+            raise InputError(
+                f"warmup={self.warmup} and decay={self.decay} steps: give zero or positive integers"
+            )
+        for name in ("weight_decay", "clip"):
+            if getattr(self, name) < 0:
+                raise InputError(
+                    f"optimiser has {name}={getattr(self, name):g}: give zero or a positive number"
+                )
+
+
+@dataclass(frozen=True)
+class Base:
+    """The checkpoint that a run continues: its weights' fingerprint, and what they have cost.
+
+    `tokens` and `flops` were spent before; `shares` are the mixture they were spent on. The learning-rate schedule
+    starts again, and the optimiser starts empty.
+    """
+
+    weights: str
+    tokens: int
+    flops: float
+    shares: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a training run: model, data, optimiser, steps, seed and start.
+
+    `seed` draws the initial weights. `precision` is that of activations and matrix products; weights and optimiser
+    state stay in float32. `evaluate` lists further steps at which every language is scored, beside the last.
+
+    Raises InputError for numbers that describe no run.
+
+    >>> tiny = Shape(layers=1, width=8, ffn=16, heads=2, head_width=4, vocabulary=256)
+    >>> data = Data(shards="abc", stages=(Stage((("eng", 1.0),)),), sequence=16, batch=2)
+    >>> Recipe(shape=tiny, data=data, optimiser=Optimiser(peak=1e-3), steps=10).tokens
+    320
+    """
+
+    shape: Shape
+    data: Data
+    optimiser: Optimiser
+    steps: int
+    seed: int = 0
+    precision: Precision = "float32"
+    base: Base | None = None
+    evaluate: tuple[int, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise InputError(f"recipe has steps={self.steps}: give a positive integer")
+        if self.precision not in get_args(Precision):
+            raise InputError(f"precision {self.precision!r} is unknown: use float32 or bfloat16")
+        spent = self.optimiser.warmup + (self.optimiser.decay if self.optimiser.schedule == "wsd" else 0)
+        if spent > self.steps:
+            raise InputError(
+                f"warm-up and decay take {spent} steps of {self.steps}: make them shorter than the run"
+            )
+        for step in self.evaluate:
+            if not 0 <= step <= self.steps:
+                raise InputError(
+                    f"evaluation at step {step} is outside the run: give steps from 0 to {self.steps}"
+                )
+        if self.shape.head_width % 2:
+            raise InputError(f"head_width is {self.shape.head_width}: rotary positions need an even number")
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that the run itself predicts: steps x batch x sequence."""
+        return self.steps * self.data.batch * self.data.sequence
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the recipe's canonical JSON: the identity of the run."""
+        return fingerprint(self)
+
+    @property
+    def name(self) -> str:
+        """The short fingerprint, for folders and for the column `run`."""
+        return short(self.fingerprint)
+
+    @property
+    def stable_steps(self) -> int:
+        """Steps before the cool-down of a WSD run; for other schedules 0, since no step is shared."""
+        return self.steps - self.optimiser.decay if self.optimiser.schedule == "wsd" else 0
+
+    @property
+    def trunk_fingerprint(self) -> str:
+        """Fingerprint of what WSD runs of different lengths share before they cool down.
+
+        Only a constant mixture makes a trunk: stages are parts of a run's own length. A run that shares nothing has
+        its own fingerprint.
+        """
+        if not self.stable_steps or len(self.data.stages) > 1:
+            return self.fingerprint
+        optimiser = dataclasses.replace(self.optimiser, decay=0, floor=0.0)
+        steps = max(1, optimiser.warmup)
+        return fingerprint(dataclasses.replace(self, steps=steps, optimiser=optimiser, evaluate=()))
+
+
+def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain values for JSON; shares become mappings. `recipe_from_dict` is the inverse."""
+    tree = dataclasses.asdict(recipe)
+    tree["data"]["unique"] = dict(recipe.data.unique)
+    tree["data"]["stages"] = [
+        {"shares": dict(stage.shares), "fraction": stage.fraction} for stage in recipe.data.stages
+    ]
+    if recipe.base is not None:
+        tree["base"]["shares"] = dict(recipe.base.shares)
+    return tree
+
+
+def recipe_from_dict(tree: Mapping[str, Any]) -> Recipe:
+    """Read a recipe from plain values, as `recipe_to_dict` writes them.
+
+    Raises InputError naming the field that is missing, unknown or of a wrong kind.
+
+    >>> recipe_from_dict({"steps": 3})
+    Traceback (most recent call last):
+    isoglot.core.errors.InputError: recipe has no field shape: give it
+    """
+    return _build(Recipe, tree, "recipe")
+
+
+def _build(kind: Any, tree: object, where: str) -> Any:
+    """A dataclass from a mapping, field by field."""
+    if not isinstance(tree, Mapping):
+        raise InputError(f"{where} is {tree!r}: give an object with the fields of {kind.__name__}")
+    hints = get_type_hints(kind)
+    for name in tree:
+        if name not in hints:
+            raise InputError(f"{where} has no field {name}{nearest(str(name), hints)}: remove it")
+    values = {}
+    for member in dataclasses.fields(kind):
+        if member.name in tree:
+            values[member.name] = _value(hints[member.name], tree[member.name], f"{where}.{member.name}")
+        elif member.default is dataclasses.MISSING and member.default_factory is dataclasses.MISSING:
+            raise InputError(f"{where} has no field {member.name}: give it")
+    return kind(**values)
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    """One field's value, checked against its annotation."""
+    origin = get_origin(hint)
+    if origin is types.UnionType:
+        return None if value is None else _value(get_args(hint)[0], value, where)
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where)
+    if origin is Literal or hint is str:
+        if not isinstance(value, str):
+            raise InputError(f"{where} is {value!r}: give a text")
+        return value
+    if origin is tuple:
+        return _tuple(get_args(hint)[0], value, where)
+    if hint is bool and isinstance(value, bool):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InputError(f"{where} is {value!r}: give a number")
+    if hint is int and value != int(value):
+        raise InputError(f"{where} is {value!r}: give a whole number")
+    return int(value) if hint is int else float(value)
+
+
+def _tuple(member: Any, value: Any, where: str) -> tuple[Any, ...]:
+    """A tuple field: pairs come from a mapping, other members from a list."""
+    if get_origin(member) is tuple:
+        if not isinstance(value, Mapping):
+            raise InputError(f"{where} is {value!r}: give an object from language to number")
+        kind = get_args(member)[1]
+        return tuple((str(name), _value(kind, number, f"{where}.{name}")) for name, number in value.items())
+    if not isinstance(value, list | tuple):
+        raise InputError(f"{where} is {value!r}: give a list")
+    return tuple(_value(member, item, f"{where}[{at}]") for at, item in enumerate(value))
