@@ -31,6 +31,9 @@ class Source(Protocol):
         """Return where the text comes from, as plain JSON data.
 
         At least `name`, `version`, `licence`, and `sha256` (of a file) or `revision` (of a repository). Addresses
-        are names (a package, a repository, a file name), never hosts or the paths of one machine.
+        are names (a package, a repository, a file name), never hosts or the paths of one machine. `cleaning` says
+        which rules suit the text: `prose` (the default), `verses` (aligned units that stay although they repeat) or
+        `none` (text whose statistics are known, such as a synthetic language). `parallel` is True where documents
+        or units correspond across languages; it is then kept whole by default.
         """
         ...
