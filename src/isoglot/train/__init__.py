@@ -1,0 +1,1 @@
+"""Training: model, deterministic multilingual loader, loop, evaluation by language, probes, checkpoints."""
