@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -14,7 +12,8 @@ from hypothesis import strategies as st
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Data, Optimiser, Recipe, Stage
 from isoglot.core.shapes import Shape
-from isoglot.train.slots import GOLDEN, WORD, Slots, count_below, seed_of, stage_ends
+from isoglot.core.splitmix import GOLDEN, WORD
+from isoglot.train.slots import Slots, count_below, seed_of, stage_ends
 
 QUICK = settings(max_examples=100, deadline=None)
 SHAPE = Shape(layers=1, width=8, ffn=16, heads=2, head_width=4, vocabulary=256)
@@ -52,12 +51,6 @@ def fibonacci_terms(number: int) -> int:
             low, high = high, low + high
         number, terms = number - low, terms + 1
     return terms
-
-
-def test_the_golden_step_is_the_floor() -> None:
-    # 2**64 / phi, with phi to 40 digits.
-    phi = Fraction("1.6180339887498948482045868343656381177203")
-    assert math.floor(WORD / phi) == GOLDEN
 
 
 @QUICK

@@ -8,7 +8,6 @@ fill the line evenly, so the realised shares follow the nominal ones in every st
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,11 +16,8 @@ import numpy as np
 
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Data, Recipe, Stage
+from isoglot.core.splitmix import GOLDEN, WORD, seed_from
 
-WORD = 1 << 64
-"""Number of values of a draw: u = draw / WORD."""
-GOLDEN = 0x9E3779B97F4A7C15
-"""floor(WORD / phi), phi the golden ratio; adding it WORD times visits every draw once."""
 # A fraction such as 0.29 of 100 steps is 28.999...96 in binary: the user means 29.
 _ROUNDING = 1e-9
 
@@ -31,8 +27,7 @@ def seed_of(data: Data) -> int:
 
     Runs with one `pair_key` share it, whatever their `seed`.
     """
-    text = f"pair_key {data.pair_key}" if data.pair_key else f"seed {data.seed}"
-    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "big")
+    return seed_from(f"pair_key {data.pair_key}" if data.pair_key else f"seed {data.seed}")
 
 
 def stage_ends(stages: tuple[Stage, ...], steps: int) -> tuple[int, ...]:

@@ -8,42 +8,15 @@ keeps the first floor(cap / T) sequences, so a smaller cap holds a part of the t
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
 
 from isoglot.core.errors import InputError
-from isoglot.train.slots import GOLDEN, WORD
+from isoglot.core.splitmix import permutation, seed_from
 
 # A batch spans two epochs where one ends inside it; whoever reads ahead is at most one further.
 _EPOCHS_KEPT = 2
-
-
-def mix(words: np.ndarray) -> np.ndarray:
-    """The finaliser of SplitMix64: a bijection of 64-bit words that scatters neighbours.
-
-    Source: Steele, Lea and Flood, Fast splittable pseudorandom number generators (OOPSLA 2014), section 4, with the
-    constants of Vigna's public-domain reference, to whose first output from seed 0 the example holds.
-
-    >>> hex(mix(np.array([GOLDEN], np.uint64))[0])
-    '0xe220a8397b1dcdaf'
-    """
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(words ^ (words >> np.uint64(31)))
-
-
-def permutation(seed: int, size: int) -> np.ndarray:
-    """An order of 0..size-1 by their hashes: output i of SplitMix64 from `seed` is the sort key of i.
-
-    Distinct numbers have distinct keys, so the order does not depend on how they are sorted.
-
-    >>> permutation(0, 5).tolist()
-    [2, 4, 1, 0, 3]
-    """
-    keys = mix(np.uint64(seed) + np.arange(1, size + 1, dtype=np.uint64) * np.uint64(GOLDEN))
-    return np.argsort(keys).astype(np.uint32 if size < 1 << 32 else np.int64)
 
 
 class Stream:
@@ -62,8 +35,7 @@ class Stream:
         self.sequence = sequence
         self._tokens = np.asarray(tokens)
         self.size = _sequences(name, len(self._tokens), sequence, cap)
-        digest = hashlib.sha256(f"{seed} {name}".encode()).digest()
-        self._seed = int.from_bytes(digest[:8], "big")
+        self._seed = seed_from(f"{seed} {name}")
         self._orders: dict[int, np.ndarray] = {}
 
     @property
@@ -88,8 +60,7 @@ class Stream:
     def _order(self, epoch: int) -> np.ndarray:
         order = self._orders.get(epoch)
         if order is None:
-            key = mix(np.array([(self._seed + (epoch + 1) * GOLDEN) % WORD], np.uint64))[0]
-            order = permutation(int(key), self.size)
+            order = permutation(seed_from(f"{self._seed} epoch {epoch}"), self.size)
             kept = list(self._orders.items())[1 - _EPOCHS_KEPT :]
             self._orders = {**dict(kept), epoch: order}
         return order
