@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from isoglot.cli import compare, demo, ensemble, fit, frontier, laws, plan, predict, runs, share_exponent
+from isoglot.cli import (
+    compare,
+    demo,
+    ensemble,
+    fit,
+    frontier,
+    laws,
+    plan,
+    predict,
+    runs,
+    share_exponent,
+    tokenize,
+)
 from isoglot.cli.compiled import keep_compiled
 from isoglot.core.errors import IsoglotError
 
@@ -24,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(runs.app, name="runs")
 app.add_typer(laws.app, name="laws")
+app.command("tokenize")(tokenize.tokenize_command)
 app.command("fit")(fit.fit_command)
 app.command("ensemble")(ensemble.ensemble_command)
 app.command("compare")(compare.compare_command)
