@@ -135,6 +135,8 @@ class Bible:
             "licence": "by translation (the package itself is GPL-3)",
             "sha256": self.wheel.file.sha256,
             "database_sha256": self.database.sha256,
+            "parallel": True,
+            "cleaning": "verses",
             "translations": {
                 language: {"code": t.code, "title": t.title, "rights": t.rights, "reason": t.reason}
                 for language, t in self.chosen.items()

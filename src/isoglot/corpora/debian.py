@@ -127,6 +127,7 @@ class DebianText:
             "name": self.name,
             "version": ", ".join(dict.fromkeys(package["version"] for package in told)),
             "licence": self.licence,
+            "parallel": True,
             "packages": told,
             "left_out": {language: dict(counts) for language, counts in self.left_out.items()},
         }
