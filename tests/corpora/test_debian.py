@@ -143,6 +143,8 @@ def test_roff_escapes(line: str, text: str) -> None:
 
 def test_a_quoted_argument_keeps_its_spaces() -> None:
     assert list(paragraphs('.BI "open file" name\n.B "unbalanced')) == ["open filename unbalanced"]
+    assert list(paragraphs(r".RI ( *envz ,\  envz_len )")) == ["(*envz, envz_len)"]
+    assert list(paragraphs('.BR say "a ""word"""')) == ['saya "word"']
 
 
 def test_a_page_cut_off_is_named(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ table becomes U+FFFD, which the cleaning of corpora counts, so that no hole in a
 from __future__ import annotations
 
 import re
-import shlex
 import unicodedata
 from collections.abc import Iterator
 
@@ -119,6 +118,8 @@ _DROPPED = re.compile(
 )
 _STRING = re.compile(r"\\\*(?:\[([^\]]*)\]|\((..)|(.))")
 _NAMED = re.compile(r"\\(?:\[([^\]]+)\]|\((..)|C'([^']*)')")
+# Quoted, or up to a space that no backslash protects.
+_ARGUMENT = re.compile(r'"((?:""|[^"])*)"?|((?:\\.|[^\s\\]|\\$)+)')
 _REGISTER = re.compile(r"\\n[-+]?(?:\[[^\]]*\]|\(..|.)")
 
 
@@ -145,17 +146,13 @@ def _character(name: str) -> str:
         return chr(int(match[1], 16))
     if len(name) == 2 and name[0] in _ACCENTS and name[1].isalpha():
         return unicodedata.normalize("NFC", name[1] + _ACCENTS[name[0]])
-    return {"R": "®", "Tm": "™", "S": "", '"': '"'}.get(name, "\ufffd")
+    return {"R": "®", "Tm": "™", "S": "", '"': '"', "``": "“", "''": "”"}.get(name, "\ufffd")
 
 
 def _arguments(rest: str) -> list[str]:
     """Split a request's arguments as roff does: at spaces, except within double quotes."""
-    words = shlex.shlex(rest.replace('""', ""), posix=True)
-    words.whitespace_split, words.commenters, words.quotes, words.escape = True, "", '"', ""
-    try:
-        return list(words)
-    except ValueError:
-        return rest.replace('"', "").split()
+    found = _ARGUMENT.finditer(rest)
+    return [match[2] if match[1] is None else match[1].replace('""', '"') for match in found]
 
 
 def paragraphs(source: str) -> Iterator[str]:
