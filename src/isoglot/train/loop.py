@@ -1,0 +1,314 @@
+"""The training loop: batches in, updates, evaluations and checkpoints out.
+
+    outputs of a run, in <folder>/<name of the recipe>/
+        recipe.json             what was trained
+        vocabulary/             the vocabulary, so that the folder stands alone
+        runs.parquet            rows of the run table, a language and evaluation each
+        losses.parquet          training loss and learning rate of every step
+        checkpoints/step-.../   the last, and those asked for
+
+A run that was cut resumes from its last checkpoint, bit for bit on equal hardware and number of threads. A run
+that shares a trunk with another starts from the other's checkpoint before the cool-down (`train_branches`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from isoglot.core.errors import InputError, NoAnswerError
+from isoglot.core.recipe import Recipe, recipe_to_dict
+from isoglot.train.checkpoint import Checkpoint, checkpoints, load, load_model, open_checkpoint, save
+from isoglot.train.evaluate import Evaluation, Evaluator
+from isoglot.train.model import Transformer, initial
+from isoglot.train.optimiser import learning_rate
+from isoglot.train.parallel import Placement
+from isoglot.train.program import DTYPES, Program, State, program
+from isoglot.train.records import rows
+
+# Losses stay on the device until this many are there: reading each would make the device wait for the host.
+LOSSES_AT_ONCE = 50
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment decides and the numbers do not: scoring, checkpoints, devices, news of progress.
+
+    `every` writes a checkpoint each so many steps (0: only the last); `keep` are steps whose checkpoints stay.
+    `tell` is called with (step, steps, latest losses). `remat` trades time for memory.
+    """
+
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    every: int = 0
+    keep: tuple[int, ...] = ()
+    placement: Placement | None = None
+    remat: bool = False
+    tell: Callable[[int, int, np.ndarray], None] | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run: its folder, final weights, rows of the run table and training losses (steps,)."""
+
+    recipe: Recipe
+    folder: Path
+    model: Transformer
+    rows: list[dict[str, Any]]
+    losses: np.ndarray
+
+
+def train(
+    recipe: Recipe,
+    shards: Any,
+    folder: str | Path,
+    settings: Settings | None = None,
+    base: str | Path | None = None,
+    trunk: Checkpoint | None = None,
+) -> Trained:
+    """Train one recipe, or finish it where it was cut; see the module for what it leaves.
+
+    `base` is the checkpoint that `recipe.base` names; `trunk` one of a run with the same trunk, to start from.
+
+    Raises InputError for text, base or trunk that are not the recipe's, NoAnswerError if the loss stops being a
+    number.
+    """
+    return train_pack([recipe], shards, folder, settings, base, trunk)[0]
+
+
+def train_pack(
+    recipes: Sequence[Recipe],
+    shards: Any,
+    folder: str | Path,
+    settings: Settings | None = None,
+    base: str | Path | None = None,
+    trunk: Checkpoint | None = None,
+) -> list[Trained]:
+    """Train recipes of one shape as one program (see `isoglot.train.program`); errors as `train`."""
+    settings = settings or Settings()
+    run = program(recipes, shards, settings.remat)
+    place = settings.placement or Placement((jax.local_devices()[0],), packed=run.packed)
+    place.check_batch(recipes[0].data.batch)
+    home = Path(folder) / run.name
+    _open_folder(home, run, shards, place)
+
+    state, start, losses = _start(run, home, base, trunk)
+    state = place.put_state(state)
+    evaluate = sorted({*recipes[0].evaluate, run.steps})
+    keep = {*settings.keep, run.steps}
+    evaluator = Evaluator(
+        shards, shards.languages, recipes[0].data.sequence, settings.evaluation, DTYPES[recipes[0].precision]
+    )
+    found = _known_rows(home, start)
+    waiting: list[jax.Array] = []
+
+    for step in range(start, run.steps + 1):
+        if step in evaluate and not any(row["step"] == step for row in found):
+            host_state = place.fetch(state.model)
+            found += _evaluate(run, evaluator, host_state, step, shards, settings.evaluation)
+        if step > start and (step in keep or (settings.every and step % settings.every == 0)):
+            losses = _collect(losses, waiting, step)
+            _keep(home, run, step, place, state, losses, found, keep, shards)
+        if step == run.steps:
+            break
+        inputs, targets = run.batch(step, place.host, place.hosts)
+        state, loss = run.update(state, (place.put_batch(inputs), place.put_batch(targets)), run.rate(step))
+        waiting.append(loss)
+        if len(waiting) == LOSSES_AT_ONCE or step + 1 == run.steps:
+            losses = _collect(losses, waiting, step + 1)
+            if settings.tell:
+                settings.tell(step + 1, run.steps, losses[..., -1])
+
+    return _finish(run, home, place.fetch(state.model), found, losses, place)
+
+
+def train_branches(
+    recipes: Sequence[Recipe],
+    shards: Any,
+    folder: str | Path,
+    settings: Settings | None = None,
+    base: str | Path | None = None,
+) -> list[Trained]:
+    """Train WSD runs of several lengths from one trunk: the longest first, the others from where they leave it.
+
+    Each result equals the run trained alone. Raises InputError if the recipes do not share a trunk.
+    """
+    if len({recipe.trunk_fingerprint for recipe in recipes}) != 1:
+        raise InputError(
+            "recipes have different trunks: give WSD runs that differ in steps, decay and floor alone"
+        )
+    settings = settings or Settings()
+    longest = max(recipes, key=lambda recipe: recipe.stable_steps)
+    leaves = tuple(recipe.stable_steps for recipe in recipes)
+    keeping = Settings(**{**vars(settings), "keep": (*settings.keep, *leaves)})
+    done = {longest.fingerprint: train(longest, shards, folder, keeping, base)}
+    for recipe in recipes:
+        if recipe.fingerprint not in done:
+            trunk = open_checkpoint(
+                Path(folder) / longest.name / "checkpoints" / f"step-{recipe.stable_steps:08d}"
+            )
+            done[recipe.fingerprint] = train(recipe, shards, folder, settings, base, trunk)
+    return [done[recipe.fingerprint] for recipe in recipes]
+
+
+def _open_folder(home: Path, run: Program, shards: Any, place: Placement) -> None:
+    if place.host:
+        return
+    home.mkdir(parents=True, exist_ok=True)
+    recipes = [recipe_to_dict(recipe) for recipe in run.recipes]
+    text = json.dumps(recipes if run.packed else recipes[0], indent=1) + "\n"
+    (home / "recipe.json").write_text(text, encoding="utf-8")
+    if not (home / "vocabulary").exists():
+        partial = home / ".vocabulary"
+        shutil.rmtree(partial, ignore_errors=True)
+        shards.vocabulary.save(partial)
+        partial.rename(home / "vocabulary")
+
+
+def _start(
+    run: Program, home: Path, base: str | Path | None, trunk: Checkpoint | None
+) -> tuple[State, int, np.ndarray]:
+    """State, step and losses to go on from: the run's own last checkpoint, a trunk, a base, or fresh weights."""
+    like = jax.eval_shape(run.fresh)
+    own = checkpoints(home / "checkpoints")
+    if own:
+        last = open_checkpoint(own[-1])
+        state, losses = load(last, like)
+        return state, last.step, losses
+    recipe = run.recipes[0]
+    if trunk is not None:
+        _check_trunk(recipe, trunk)
+        state, losses = load(trunk, like)
+        return state, trunk.step, losses
+    none = np.zeros((len(run.recipes), 0) if run.packed else 0, np.float32)
+    if any(member.base for member in run.recipes):
+        return run.fresh([_base_model(member, base) for member in run.recipes]), 0, none
+    return run.fresh(), 0, none
+
+
+def _base_model(recipe: Recipe, base: str | Path | None) -> Transformer:
+    if recipe.base is None:
+        raise InputError(
+            f"recipe {recipe.name} starts fresh, others of its pack from a base: pack equal starts"
+        )
+    if base is None:
+        raise InputError(
+            f"recipe {recipe.name} continues weights {recipe.base.weights[:16]}: give their checkpoint"
+        )
+    found = open_checkpoint(base)
+    if found.weights_fingerprint != recipe.base.weights:
+        raise InputError(
+            f"{found.folder}: has weights {found.weights_fingerprint[:16]}, but recipe {recipe.name} continues "
+            f"{recipe.base.weights[:16]}: give the checkpoint that it names"
+        )
+    model: Transformer = load_model(found, jax.eval_shape(lambda: initial(recipe.shape, 0)))
+    return model
+
+
+def _check_trunk(recipe: Recipe, trunk: Checkpoint) -> None:
+    other = trunk.recipes[0]
+    limit = min(recipe.stable_steps, other.stable_steps)
+    if other.trunk_fingerprint != recipe.trunk_fingerprint or trunk.step > limit:
+        raise InputError(
+            f"{trunk.folder}: is not on the trunk of recipe {recipe.name} (same trunk, at most step {limit}); "
+            "give a checkpoint before both cool down"
+        )
+
+
+def _evaluate(
+    run: Program, evaluator: Evaluator, models: Any, step: int, shards: Any, how: Evaluation
+) -> list[dict[str, Any]]:
+    eval_set = f"{shards.fingerprint[:16]}:{'all' if how.documents is None else how.documents}"
+    vocabulary = shards.vocabulary.fingerprint
+    found = []
+    for at, (recipe, loader) in enumerate(zip(run.recipes, run.loaders, strict=True)):
+        model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
+        found += rows(recipe, loader, step, evaluator.scores(model), vocabulary, eval_set)
+    return found
+
+
+def _collect(losses: np.ndarray, waiting: list[jax.Array], step: int) -> np.ndarray:
+    """Read the waiting losses, and refuse one that is no number."""
+    if not waiting:
+        return losses
+    new = np.stack([np.asarray(loss) for loss in waiting], axis=-1)
+    waiting.clear()
+    if not np.isfinite(new).all():
+        bad = step - new.shape[-1] + int(np.argmax(~np.isfinite(new.reshape(-1, new.shape[-1])).all(axis=0)))
+        raise NoAnswerError(
+            f"training loss is not a number at step {bad}: lower the learning rate or warm up longer"
+        )
+    return np.concatenate([losses, new], axis=-1)
+
+
+def _keep(
+    home: Path,
+    run: Program,
+    step: int,
+    place: Placement,
+    state: State,
+    losses: np.ndarray,
+    found: list[dict[str, Any]],
+    keep: set[int],
+    shards: Any,
+) -> None:
+    """Write a checkpoint and the rows so far; remove checkpoints that were only for resuming."""
+    whole = place.fetch(state)
+    if place.host:
+        return
+    _write_rows(home, found)
+    folder = home / "checkpoints"
+    save(folder, step, run.recipes, shards.vocabulary.fingerprint, whole, losses)
+    for older in checkpoints(folder)[:-1]:
+        if int(older.name.removeprefix("step-")) not in keep:
+            shutil.rmtree(older)
+
+
+def _known_rows(home: Path, start: int) -> list[dict[str, Any]]:
+    """Rows that an earlier part of the run wrote, up to the step that it resumes from."""
+    import polars as pl
+
+    path = home / "runs.parquet"
+    if not start or not path.is_file():
+        return []
+    return pl.read_parquet(path).filter(pl.col("step") <= start).to_dicts()
+
+
+def _write_rows(home: Path, found: list[dict[str, Any]]) -> None:
+    import polars as pl
+
+    partial = home / ".runs.parquet"
+    pl.DataFrame(found, infer_schema_length=None).write_parquet(partial)
+    partial.rename(home / "runs.parquet")
+
+
+def _finish(
+    run: Program, home: Path, models: Any, found: list[dict[str, Any]], losses: np.ndarray, place: Placement
+) -> list[Trained]:
+    import polars as pl
+
+    results = []
+    for at, recipe in enumerate(run.recipes):
+        model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
+        mine = [row for row in found if row["run"] == recipe.name]
+        results.append(Trained(recipe, home, model, mine, losses[at] if run.packed else losses))
+    if not place.host:
+        _write_rows(home, found)
+        table = [
+            {
+                "run": one.recipe.name,
+                "step": step,
+                "loss": float(loss),
+                "rate": learning_rate(one.recipe.optimiser, run.steps, step),
+            }
+            for one in results
+            for step, loss in enumerate(one.losses)
+        ]
+        pl.DataFrame(table).write_parquet(home / "losses.parquet")
+    return results

@@ -1,0 +1,143 @@
+"""What one update computes, for a run alone and for a pack of runs of one shape.
+
+A pack trains runs whose programs are equal (shape, batch, steps, precision, AdamW's constants) as one program with
+a leading axis of runs: on a GPU many small models then fill what one would leave idle. Their texts, mixtures, seeds
+and learning rates differ. On a CPU a pack gains nothing and is never the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from isoglot.core.canonical import fingerprint, short
+from isoglot.core.errors import InputError
+from isoglot.core.recipe import Recipe
+from isoglot.train.cross_entropy import mean_loss
+from isoglot.train.loader import Batch, Loader
+from isoglot.train.model import Transformer, hidden, initial
+from isoglot.train.optimiser import adamw, learning_rate
+
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+
+
+class State(eqx.Module):
+    """Weights and AdamW's state; in a pack every array has a leading axis of runs."""
+
+    model: Transformer
+    optimiser: Any
+
+
+@dataclass(frozen=True)
+class Program:
+    """The update of one run, or of a pack of runs."""
+
+    recipes: tuple[Recipe, ...]
+    loaders: tuple[Loader, ...]
+    remat: bool = False
+    _compiled: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def packed(self) -> bool:
+        """Whether arrays have a leading axis of runs."""
+        return len(self.recipes) > 1
+
+    @property
+    def name(self) -> str:
+        """Folder name: of the run, or of the pack."""
+        if not self.packed:
+            return self.recipes[0].name
+        return "pack-" + short(fingerprint([recipe.fingerprint for recipe in self.recipes]))
+
+    @property
+    def steps(self) -> int:
+        """Updates of the run or of each run of the pack."""
+        return self.recipes[0].steps
+
+    def fresh(self, models: Sequence[Transformer] | None = None) -> State:
+        """The state before the first update, from the recipes' seeds or from given weights."""
+        found = models or [initial(recipe.shape, recipe.seed) for recipe in self.recipes]
+        states = [State(model, adamw(self.recipes[0].optimiser).init(model)) for model in found]
+        return states[0] if not self.packed else jax.tree.map(lambda *parts: jnp.stack(parts), *states)
+
+    def member(self, state: State, at: int) -> Transformer:
+        """Weights of one run."""
+        return jax.tree.map(lambda leaf: leaf[at], state.model) if self.packed else state.model
+
+    def batch(self, step: int, host: int = 0, hosts: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Inputs and targets of a step for a host, int32 (rows, T), or (runs, rows, T) in a pack."""
+        found: list[Batch] = [loader.batch(step, host, hosts) for loader in self.loaders]
+        if not self.packed:
+            return found[0].inputs, found[0].targets
+        return np.stack([part.inputs for part in found]), np.stack([part.targets for part in found])
+
+    def rate(self, step: int) -> np.ndarray:
+        """Learning rate of a step, float32: a number, or one a run."""
+        rates = np.array([learning_rate(r.optimiser, r.steps, step) for r in self.recipes], np.float32)
+        return rates if self.packed else rates[0]
+
+    def update(self, state: State, batch: tuple[Any, Any], rate: Any) -> tuple[State, jax.Array]:
+        """One update: the new state and the mean loss, in nats a token, before it. The old state is used up."""
+        if "update" not in self._compiled:
+            step = self._step()
+            self._compiled["update"] = jax.jit(jax.vmap(step) if self.packed else step, donate_argnums=0)
+        return self._compiled["update"](state, *batch, rate)  # type: ignore[no-any-return]
+
+    def _step(self) -> Any:
+        rule, dtype = adamw(self.recipes[0].optimiser), DTYPES[self.recipes[0].precision]
+
+        def loss_of(model: Transformer, inputs: jax.Array, targets: jax.Array) -> jax.Array:
+            return mean_loss(hidden(model, inputs, dtype, self.remat), model.output_table(), targets)
+
+        def step(
+            state: State, inputs: jax.Array, targets: jax.Array, rate: jax.Array
+        ) -> tuple[State, jax.Array]:
+            loss, slope = jax.value_and_grad(loss_of)(state.model, inputs, targets)
+            change, optimiser = rule.update(slope, state.optimiser, state.model)
+            model = jax.tree.map(lambda weight, by: weight - rate * by, state.model, change)
+            return State(model, optimiser), loss
+
+        return step
+
+
+def program(recipes: Sequence[Recipe], shards: Any, remat: bool = False) -> Program:
+    """The program of one recipe, or of several packed.
+
+    Raises InputError if packed recipes differ in what one program must share.
+    """
+    if not recipes:
+        raise InputError("pack holds no recipes: give at least one")
+    first = _shared(recipes[0])
+    for recipe in recipes[1:]:
+        for (name, mine), (_, other) in zip(_shared(recipe).items(), first.items(), strict=True):
+            if mine != other:
+                raise InputError(
+                    f"recipe {recipe.name} has {name}={mine!r}, the first of its pack {other!r}: pack equal programs"
+                )
+    if len({recipe.fingerprint for recipe in recipes}) < len(recipes):
+        raise InputError("pack holds one recipe twice: give different recipes")
+    return Program(tuple(recipes), tuple(Loader(recipe, shards) for recipe in recipes), remat)
+
+
+def _shared(recipe: Recipe) -> dict[str, Any]:
+    """What runs of a pack must have in common."""
+    optimiser = recipe.optimiser
+    return {
+        "shape": recipe.shape,
+        "steps": recipe.steps,
+        "batch": recipe.data.batch,
+        "sequence": recipe.data.sequence,
+        "precision": recipe.precision,
+        "beta1": optimiser.beta1,
+        "beta2": optimiser.beta2,
+        "epsilon": optimiser.epsilon,
+        "clip": optimiser.clip,
+        "weight_decay": optimiser.weight_decay,
+        "evaluate": recipe.evaluate,
+    }
