@@ -77,6 +77,12 @@ def test_a_vocabulary_is_used_again(text: Corpus, tmp_path: Path) -> None:
     assert first.vocabulary == second.vocabulary and second.languages == ("fra",)
 
 
+def test_a_taken_folder_is_refused_before_any_work(text: Corpus, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("mine")
+    with pytest.raises(InputError, match="exists already"):
+        run("no corpus is here", "--to", tmp_path)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

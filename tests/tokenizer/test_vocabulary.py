@@ -61,6 +61,23 @@ def test_merges_are_learned_from_the_text(vocabularies, corpus):
     assert in_pieces < 0.6 * in_bytes
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["क्षेत्रों", " में", " है"],  # vowel signs and the virama are marks
+        ["می\u200cخواهم"],  # a joiner inside a Persian word
+        ["naïve", " cafe\u0301"],
+        ["end", ".", " 2026", " (", "x", ")!", "\n"],
+        ["a", "  ", " b", "\n\n"],
+        ["<|", "end", "|>"],
+    ],
+)
+def test_text_is_cut_into_words_alike_in_every_script(vocabularies, words):
+    text = "".join(words)
+    cuts = vocabularies["bpe"]._tokenizer.pre_tokenizer.pre_tokenize_str(text)
+    assert [text[start:stop] for _, (start, stop) in cuts] == words
+
+
 def test_two_trainings_are_equal_and_a_different_one_is_not(corpus):
     first, again = (train_bpe(corpus, 400) for _ in range(2))
     assert first == again and first.record == again.record

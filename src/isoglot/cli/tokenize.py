@@ -58,7 +58,9 @@ def tokenize_command(
     from isoglot.cli.display import print_json, progress
     from isoglot.corpora.corpus import open_corpus
     from isoglot.tokenizer import fertility, write_shards
+    from isoglot.tokenizer.store import require_free
 
+    require_free(to)
     copies = _clones(clone, anchors)
     names = None if languages is None else [name.strip() for name in languages.split(",")]
     options = {"kind": vocabulary, "size": size, "alpha": alpha, "budget": budget}

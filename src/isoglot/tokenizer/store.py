@@ -34,8 +34,7 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
     'text'
     """
     final = Path(folder)
-    if final.exists() and (not final.is_dir() or any(final.iterdir())):
-        raise InputError(f"{final} exists already; name a new folder, or delete this one first")
+    require_free(final)
     partial = final.with_name(f".{final.name}.partial-{uuid.uuid4().hex}")
     try:
         partial.mkdir(parents=True)
@@ -55,6 +54,13 @@ def whole_folder(folder: str | Path) -> Iterator[Path]:
         _sync(final.parent)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def require_free(folder: str | Path) -> None:
+    """Raise InputError if a name is taken by anything but an empty folder; long work should ask this first."""
+    final = Path(folder)
+    if final.exists() and (not final.is_dir() or any(final.iterdir())):
+        raise InputError(f"{final} exists already; name a new folder, or delete this one first")
 
 
 def write_json(path: Path, content: object) -> None:
