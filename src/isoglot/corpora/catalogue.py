@@ -15,6 +15,9 @@ from isoglot.corpora.libreoffice_help import libreoffice_help
 from isoglot.corpora.manual_pages import PACKAGES as MANUAL_PACKAGES
 from isoglot.corpora.manual_pages import manual_pages
 from isoglot.corpora.source import Source
+from isoglot.corpora.synthetic import KINDS as SYNTHETIC
+from isoglot.corpora.synthetic import LANGUAGES as SYNTHETIC_LANGUAGES
+from isoglot.corpora.synthetic import SUMMARIES, make, option_names
 
 
 class Maker(Protocol):
@@ -68,6 +71,23 @@ def _hub_entry(corpus: HubCorpus) -> Entry:
     )
 
 
+def _synthetic_entry(kind: str) -> Entry:
+    def made(languages: tuple[str, ...] | None, restricted: bool, options: Mapping[str, str]) -> Source:
+        return make(kind, languages, options)
+
+    return Entry(
+        name=f"synthetic-{kind}",
+        summary=SUMMARIES[kind],
+        languages=SYNTHETIC_LANGUAGES,
+        size="made on the spot",
+        licence="none needed: generated text",
+        parallel="line",
+        needs="nothing; any custom labels serve as languages",
+        make=made,
+        options=option_names(kind),
+    )
+
+
 def _entries() -> tuple[Entry, ...]:
     return (
         Entry(
@@ -103,6 +123,7 @@ def _entries() -> tuple[Entry, ...]:
             make=manual_pages,
             options=_ROOT,
         ),
+        *(_synthetic_entry(kind) for kind in SYNTHETIC),
         *(_hub_entry(corpus) for corpus in HUB.values()),
     )
 
