@@ -29,6 +29,7 @@ class Parallel:
 
     def __init__(self, documents: int = 40, units: bool = True, bad: bool = True) -> None:
         self.documents, self.units, self.bad = documents, units, bad
+        self.cleaning = "verses" if units else "prose"
 
     def languages(self) -> tuple[str, ...]:
         return tuple(WORDS)
@@ -44,7 +45,7 @@ class Parallel:
                 yield Passage(language, f"ch {d}", f"{d}.9" if self.units else None, "***")
 
     def provenance(self) -> dict[str, object]:
-        return {"name": "test", "version": "1", "licence": "none", "sha256": "0", "cleaning": "verses"}
+        return {"name": "test", "version": "1", "licence": "none", "sha256": "0", "cleaning": self.cleaning}
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_manifest_accounts_for_every_passage_and_byte(corpus: Corpus) -> Non
             assert entry[split]["bytes"] == sum(len(text.encode()) for text in texts)
     assert corpus.manifest["source"]["name"] == "test"
     assert corpus.manifest["options"]["cleaning"]["duplicates"] is False
-    assert any("kept: the text is parallel" in note for note in corpus.manifest["notes"])
+    assert any("were kept: the text is parallel" in note for note in corpus.manifest["notes"])
 
 
 def test_equal_input_gives_an_equal_fingerprint_and_any_change_another(tmp_path: Path) -> None:
@@ -154,6 +155,8 @@ def test_near_duplicates_go_where_nothing_is_aligned(tmp_path: Path) -> None:
     kept = prepare(Copies(units=False, bad=False), tmp_path / "kept", ["eng"], near_duplicates=False)
     assert kept.table("eng")["document"].n_unique() == 45
     assert kept.manifest["languages"]["eng"]["near_duplicates"] is None
+    verses = prepare(Copies(units=False), tmp_path / "verses", ["eng"], rules="verses")
+    assert any("were kept: the rules of cleaning keep repeats" in note for note in verses.manifest["notes"])
 
 
 def test_held_out_text_that_training_repeats_is_counted(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ class JoinedSource:
         if not sources:
             raise InputError("no text is given: name a source, a text file or a table")
         self._sources = tuple(sources)
+        names = [str(source.provenance().get("name", "source")) for source in sources]
+        self._prefixes = [f"{number} {name}/" for number, name in enumerate(names, start=1)]
 
     def languages(self) -> tuple[str, ...]:
         """Return the languages of all sources, in the order of first mention."""
@@ -28,13 +30,12 @@ class JoinedSource:
 
     def passages(self, language: str) -> Iterator[Passage]:
         """Yield the passages of each source that has the language."""
-        for number, source in enumerate(self._sources, start=1):
+        for prefix, source in zip(self._prefixes, self._sources, strict=True):
             if language not in source.languages():
                 continue
             if len(self._sources) == 1:
                 yield from source.passages(language)
                 continue
-            prefix = f"{number} {source.provenance().get('name', 'source')}/"
             for one in source.passages(language):
                 unit = None if one.unit is None else prefix + one.unit
                 yield replace(one, document=prefix + one.document, unit=unit)

@@ -45,7 +45,7 @@ class Options:
     """How a corpus is made; the manifest records it.
 
     `near_duplicates` removes later near-duplicate documents (Jaccard 0.8) within a language; None does so only where
-    no passage has a unit key and the source does not call itself parallel, for removal would break alignment.
+    nothing is aligned (removal would break it) and the rules of cleaning drop exact repeats too.
     `disjoint` deals the training documents so that no two languages train on the same one. `limit_bytes` caps the
     training text of a language, in UTF-8 bytes; held-out text is never cut, so that budgets are compared on one text.
     """
@@ -84,7 +84,8 @@ def prepare(
     target = Path(folder)
     _check_target(target, overwrite)
     wanted = _languages(source, languages)
-    named = source.provenance().get("cleaning", "prose") if rules is None else rules
+    told = source.provenance()
+    named = told.get("cleaning", "prose") if rules is None else rules
     chosen = cleaning(named if isinstance(named, Cleaning) else str(named))
     partial = target.parent / f".{target.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
@@ -159,21 +160,25 @@ class _Maker:
                 seen = cleaner.seen
             else:
                 cleaner.seen = set()
-        parallel = bool(self.source.provenance().get("parallel")) or any(s.has_units for s in staged.values())
-        wanted = self.options.near_duplicates
-        if wanted is None:
-            wanted = not parallel
-        self.notes.append(
-            f"near-duplicate documents (Jaccard {THRESHOLD:g} or more) were removed within each language"
-            if wanted
-            else "near-duplicate documents were kept"
-            + (": the text is parallel, and its alignment stays whole" if parallel else "")
-        )
-        if wanted:
+        if self._near_duplicates_go(staged):
             for language, one in staged.items():
                 self.progress(f"near-duplicates of {language}")
                 one.remove_near_duplicates(THRESHOLD)
         return staged
+
+    def _near_duplicates_go(self, staged: dict[str, StagedLanguage]) -> bool:
+        """Decide whether near-duplicates are removed, and note why."""
+        parallel = bool(self.source.provenance().get("parallel")) or any(s.has_units for s in staged.values())
+        wanted = self.options.near_duplicates
+        why = "as asked"
+        if wanted is None and parallel:
+            wanted, why = False, "the text is parallel, and its alignment stays whole"
+        elif wanted is None:
+            wanted = self.rules.duplicates
+            why = "nothing is aligned" if wanted else "the rules of cleaning keep repeats"
+        what = "removed within each language" if wanted else "kept"
+        self.notes.append(f"near-duplicate documents (Jaccard {THRESHOLD:g} or more) were {what}: {why}")
+        return wanted
 
     def _keys(self, staged: StagedLanguage, hand: frozenset[str], held: frozenset[str]) -> list[str]:
         """Return the documents of a language in their final order, those beyond the limit left out."""

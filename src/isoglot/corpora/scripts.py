@@ -23,6 +23,7 @@ _MIXED = {
     "Jpan": {"Hani", "Hira", "Kana"},
     "Hang": {"Hang", "Hani"},
 }
+_UNSPACED = {"Hans", "Hant", "Jpan", "Khmr", "Laoo", "Mymr", "Thai", "Tibt"}
 # Shared by all scripts: what is neither evidence for a language nor against it.
 _NEUTRAL = {"Zyyy", "Zinh", "Zzzz"}
 
@@ -80,3 +81,13 @@ def _script_of_letter(character: str) -> str:
         raise MissingExtraError(NEEDED) from None
     code: str = script(character)
     return "" if code in _NEUTRAL else code
+
+
+def has_spaces(language: str) -> bool:
+    """Tell whether white space ends a word in a label's script; a custom label is taken to use spaces.
+
+    >>> has_spaces("fra"), has_spaces("zho"), has_spaces("tha"), has_spaces("github")
+    (True, False, False, True)
+    """
+    base = base_label(language)
+    return not is_language(base) or language_and_script(base)[1] not in _UNSPACED
