@@ -94,7 +94,7 @@ class Synthetic:
     def provenance(self) -> dict[str, object]:
         """How the text was made: kind, version, options, exact figures; `revision` is a hash of these."""
         made: dict[str, object] = {
-            "name": f"synthetic {self.kind}",
+            "name": f"synthetic-{self.kind}",
             "version": GENERATOR,
             "options": dataclasses.asdict(self.settings),
             "languages": {name: dataclasses.asdict(p) for name, p in self.processes.items()},  # type: ignore[call-overload]
