@@ -20,7 +20,7 @@ RECIPE = Recipe(
     data=DATA,
     optimiser=Optimiser(peak=1e-3, warmup=2, decay=10, floor=1e-5),
     steps=100,
-    evaluate=(0, 50),
+    evaluate=(1, 50),
 )
 
 
@@ -64,7 +64,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("steps", 5.5, "recipe.steps is 5.5: give a whole number"),
     ("steps", 5, "warm-up and decay take 12 steps of 5: make them shorter than the run"),
     ("precision", "fp8", "precision 'fp8' is unknown: use float32 or bfloat16"),
-    ("evaluate", [200], "evaluation at step 200 is outside the run: give steps from 0 to 100"),
+    ("evaluate", [200], "evaluation at step 200 is outside the run: give steps from 1 to 100"),
     ("optimiser.peak", "x", "recipe.optimiser.peak is 'x': give a number"),
     ("optimiser.schedule", "wds", "schedule 'wds' is unknown: use wsd, cosine or constant"),
     (

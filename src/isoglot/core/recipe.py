@@ -181,10 +181,11 @@ class Recipe:
             raise InputError(
                 f"warm-up and decay take {spent} steps of {self.steps}: make them shorter than the run"
             )
+        first = 1 if self.base is None else 0
         for step in self.evaluate:
-            if not 0 <= step <= self.steps:
+            if not first <= step <= self.steps:
                 raise InputError(
-                    f"evaluation at step {step} is outside the run: give steps from 0 to {self.steps}"
+                    f"evaluation at step {step} is outside the run: give steps from {first} to {self.steps}"
                 )
         if self.shape.head_width % 2:
             raise InputError(f"head_width is {self.shape.head_width}: rotary positions need an even number")

@@ -117,7 +117,7 @@ def load_model(checkpoint: Checkpoint, like: Any) -> Any:
 def named(tree: Any) -> dict[str, np.ndarray]:
     """Arrays of a tree by their path, dots between the parts."""
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {_name(path): np.ascontiguousarray(leaf) for path, leaf in flat}
+    return {_name(path): np.asarray(leaf, order="C") for path, leaf in flat}
 
 
 def _name(path: Any) -> str:

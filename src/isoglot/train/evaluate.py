@@ -14,6 +14,7 @@ hang together. It speaks of the choice of documents alone, not of seeds. None wh
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -85,7 +86,6 @@ class Evaluator:
             )
         self.sequence, self.dtype = sequence, dtype
         self._texts = {name: _Text(shards, name, self.how.documents) for name in languages}
-        self._losses = jax.jit(self._window_losses)
 
     def scores(self, model: Transformer) -> list[Score]:
         """Score every language."""
@@ -100,13 +100,10 @@ class Evaluator:
         padded[: len(text.tokens)] = text.tokens
         inputs, targets = padded[:-1].reshape(-1, size), padded[1:].reshape(-1, size)
         found = [
-            np.asarray(self._losses(model, inputs[at : at + rows], targets[at : at + rows]))
+            np.asarray(_window_losses(model, inputs[at : at + rows], targets[at : at + rows], self.dtype))
             for at in range(0, count, rows)
         ]
         return np.concatenate(found).ravel()[: len(text.tokens) - 1].astype(np.float64)
-
-    def _window_losses(self, model: Transformer, inputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return token_losses(hidden(model, inputs, self.dtype), model.output_table(), targets)
 
     def _score(self, name: str, text: _Text, model: Transformer) -> Score:
         losses = self.losses(model, name)[text.scored]
@@ -117,7 +114,10 @@ class Evaluator:
         per_token, per_token_se = ratio(by_document, tokens)
         per_byte, per_byte_se = ratio(by_document / LN2, text.byte_counts)
         over, over_se = ratio(over_unigram, tokens)
-        per_unit = ratio(text.sums(losses * aligned) / LN2, text.units) if text.units.sum() else (None, None)
+        per_unit: float | None = None
+        per_unit_se: float | None = None
+        if text.units.sum():
+            per_unit, per_unit_se = ratio(text.sums(losses * aligned) / LN2, text.units)
         return Score(
             name,
             len(losses),
@@ -128,10 +128,16 @@ class Evaluator:
             per_token_se,
             per_byte,
             per_byte_se,
-            *per_unit,
+            per_unit,
+            per_unit_se,
             over,
             over_se,
         )
+
+
+@functools.partial(jax.jit, static_argnames="dtype")
+def _window_losses(model: Transformer, inputs: jax.Array, targets: jax.Array, dtype: Any) -> jax.Array:
+    return token_losses(hidden(model, inputs, dtype), model.output_table(), targets)
 
 
 class _Text:

@@ -283,6 +283,8 @@ def _known_rows(home: Path, start: int) -> list[dict[str, Any]]:
 def _write_rows(home: Path, found: list[dict[str, Any]]) -> None:
     import polars as pl
 
+    if not found:
+        return
     partial = home / ".runs.parquet"
     pl.DataFrame(found, infer_schema_length=None).write_parquet(partial)
     partial.rename(home / "runs.parquet")

@@ -7,8 +7,10 @@ and learning rates differ. On a CPU a pack gains nothing and is never the defaul
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -18,7 +20,7 @@ import numpy as np
 
 from isoglot.core.canonical import fingerprint, short
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import Recipe
+from isoglot.core.recipe import Optimiser, Recipe
 from isoglot.train.cross_entropy import mean_loss
 from isoglot.train.loader import Batch, Loader
 from isoglot.train.model import Transformer, hidden, initial
@@ -41,7 +43,6 @@ class Program:
     recipes: tuple[Recipe, ...]
     loaders: tuple[Loader, ...]
     remat: bool = False
-    _compiled: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def packed(self) -> bool:
@@ -84,26 +85,32 @@ class Program:
 
     def update(self, state: State, batch: tuple[Any, Any], rate: Any) -> tuple[State, jax.Array]:
         """One update: the new state and the mean loss, in nats a token, before it. The old state is used up."""
-        if "update" not in self._compiled:
-            step = self._step()
-            self._compiled["update"] = jax.jit(jax.vmap(step) if self.packed else step, donate_argnums=0)
-        return self._compiled["update"](state, *batch, rate)  # type: ignore[no-any-return]
+        recipe = self.recipes[0]
+        step = compiled_step(_constants(recipe.optimiser), recipe.precision, self.remat, self.packed)
+        found: tuple[State, jax.Array] = step(state, *batch, rate)
+        return found
 
-    def _step(self) -> Any:
-        rule, dtype = adamw(self.recipes[0].optimiser), DTYPES[self.recipes[0].precision]
 
-        def loss_of(model: Transformer, inputs: jax.Array, targets: jax.Array) -> jax.Array:
-            return mean_loss(hidden(model, inputs, dtype, self.remat), model.output_table(), targets)
+@functools.cache
+def compiled_step(constants: Optimiser, precision: str, remat: bool, packed: bool) -> Any:
+    """The compiled update, one for all runs whose programs are equal, so that a sweep compiles each shape once."""
+    rule, dtype = adamw(constants), DTYPES[precision]
 
-        def step(
-            state: State, inputs: jax.Array, targets: jax.Array, rate: jax.Array
-        ) -> tuple[State, jax.Array]:
-            loss, slope = jax.value_and_grad(loss_of)(state.model, inputs, targets)
-            change, optimiser = rule.update(slope, state.optimiser, state.model)
-            model = jax.tree.map(lambda weight, by: weight - rate * by, state.model, change)
-            return State(model, optimiser), loss
+    def loss_of(model: Transformer, inputs: jax.Array, targets: jax.Array) -> jax.Array:
+        return mean_loss(hidden(model, inputs, dtype, remat), model.output_table(), targets)
 
-        return step
+    def step(state: State, inputs: jax.Array, targets: jax.Array, rate: jax.Array) -> tuple[State, jax.Array]:
+        loss, slope = jax.value_and_grad(loss_of)(state.model, inputs, targets)
+        change, optimiser = rule.update(slope, state.optimiser, state.model)
+        model = jax.tree.map(lambda weight, by: weight - rate * by, state.model, change)
+        return State(model, optimiser), loss
+
+    return jax.jit(jax.vmap(step) if packed else step, donate_argnums=0)
+
+
+def _constants(optimiser: Optimiser) -> Optimiser:
+    """The optimiser without its learning rates, which the compiled update is given as numbers."""
+    return dataclasses.replace(optimiser, peak=1.0, schedule="constant", warmup=0, decay=0, floor=0.0)
 
 
 def program(recipes: Sequence[Recipe], shards: Any, remat: bool = False) -> Program:
