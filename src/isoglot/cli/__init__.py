@@ -13,6 +13,7 @@ import typer
 
 from isoglot.cli import (
     compare,
+    corpus,
     demo,
     ensemble,
     fit,
@@ -36,6 +37,7 @@ app = typer.Typer(
 )
 app.add_typer(runs.app, name="runs")
 app.add_typer(laws.app, name="laws")
+app.add_typer(corpus.app, name="corpus")
 app.command("tokenize")(tokenize.tokenize_command)
 app.command("fit")(fit.fit_command)
 app.command("ensemble")(ensemble.ensemble_command)
