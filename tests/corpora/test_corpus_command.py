@@ -132,10 +132,14 @@ def test_requests_join_sources_and_name_mistakes(texts: Path) -> None:
             requested(["synthetic-zipf"], [f"en={path}"], **options)
     with pytest.raises(InputError, match="option 'bytes' belongs to a named source, and none is given"):
         requested(texts=[f"en={path}"], options={"bytes": "1MB"})
-    with pytest.raises(InputError, match="'en' is not LANGUAGE=PATH: write --text eng=PATH"):
+    with pytest.raises(InputError, match="text 'en' is not NAME=VALUE: write --text eng=PATH"):
         requested(texts=["en"])
     with pytest.raises(InputError, match="name one language twice"):
         requested(texts=[f"en={path}", f"English={path}"])
+    with pytest.raises(InputError, match="gives en a second time: give each name once"):
+        requested(texts=[f"en={path}", f"en={texts / 'fr.txt'}"])
+    with pytest.raises(InputError, match="table '=x' is not LANGUAGE=PATH"):
+        requested(tables=["=x"])
     with pytest.raises(InputError, match="no text is given"):
         requested()
     with pytest.raises(InputError, match="option 'bytes' is not NAME=VALUE"):

@@ -181,7 +181,7 @@ def prepare(
         languages=asked,
         restricted=restricted,
         options=option_pairs(option or []),
-        columns=option_pairs(columns or []),
+        columns=option_pairs(columns or [], "column", "--columns text=content"),
         parallel=parallel,
         licence=licence,
     )

@@ -83,21 +83,21 @@ def requested(
         raise InputError(
             f"option {next(iter(given))!r} belongs to a named source, and none is given: name one"
         )
-    if paths := dict(_pair(text, "--text eng=PATH") for text in texts):
+    if paths := option_pairs(texts, "text", "--text eng=PATH"):
         sources.append(TextSource(paths, parallel, licence))
-    if files := [_pair(text, None) for text in tables]:
+    if files := [_table(text) for text in tables]:
         sources.append(TableSource(files, columns, parallel, licence))
     return JoinedSource(sources)
 
 
-def _pair(text: str, form: str | None) -> tuple[str | None, str]:
-    """Split `eng=path`; with no form a path alone stands for a file whose column names the language."""
+def _table(text: str) -> tuple[str | None, str]:
+    """Split `eng=path`; a path alone stands for a file whose column names the language."""
     language, equals, path = text.partition("=")
-    if equals and language and path:
-        return language, path
-    if form is not None or equals:
-        raise InputError(f"{text!r} is not LANGUAGE=PATH: write {form or '--table eng=PATH, or PATH alone'}")
-    return None, text
+    if not equals:
+        return None, text
+    if not language or not path:
+        raise InputError(f"table {text!r} is not LANGUAGE=PATH: write --table eng=PATH, or PATH alone")
+    return language, path
 
 
 def default_folder(name: str) -> Path:
@@ -106,8 +106,8 @@ def default_folder(name: str) -> Path:
     return home / "isoglot" / "corpora" / name
 
 
-def option_pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Return options written NAME=VALUE; raises InputError for another form and for a name given twice.
+def option_pairs(texts: Iterable[str], what: str = "option", example: str = "bytes=10MB") -> dict[str, str]:
+    """Return what was written NAME=VALUE; raises InputError for another form and for a name given twice.
 
     >>> option_pairs(["bytes=10MB"])
     {'bytes': '10MB'}
@@ -115,7 +115,9 @@ def option_pairs(texts: Iterable[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
-        if not equals or not name or name in found:
-            raise InputError(f"option {text!r} is not NAME=VALUE with a new name: write bytes=10MB")
+        if not equals or not name or not value:
+            raise InputError(f"{what} {text!r} is not NAME=VALUE: write {example}")
+        if name in found:
+            raise InputError(f"{what} {text!r} gives {name} a second time: give each name once")
         found[name] = value
     return found
