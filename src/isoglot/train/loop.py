@@ -99,6 +99,7 @@ def train_pack(
     _open_folder(home, run, shards, place)
 
     state, start, losses = _start(run, home, base, trunk)
+    place.agree(start)
     state = place.put_state(state)
     evaluate = sorted({*recipes[0].evaluate, run.steps})
     keep = {*settings.keep, run.steps}
@@ -125,7 +126,9 @@ def train_pack(
             if settings.tell:
                 settings.tell(step + 1, run.steps, losses[..., -1])
 
-    return _finish(run, home, place.fetch(state.model), found, losses, place)
+    results = _finish(run, home, place.fetch(state.model), found, losses, place)
+    place.wait()
+    return results
 
 
 def train_branches(

@@ -21,6 +21,8 @@ from isoglot.core.errors import InputError
 
 Strategy = Literal["replicated", "sharded"]
 AXIS = "data"
+# A tree and the sharding of each of its arrays: hashable, so that compiled programs are found by it.
+Spread = tuple[Any, tuple[NamedSharding, ...]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,26 @@ class Placement:
 
         return jax.tree.map(np.asarray, multihost_utils.process_allgather(tree, tiled=True))
 
+    def agree(self, step: int) -> None:
+        """Raise InputError on every host unless all of them go on from this step: they must share one folder."""
+        if self.hosts == 1:
+            return
+        from jax.experimental import multihost_utils
+
+        steps = np.asarray(multihost_utils.process_allgather(np.array(step))).tolist()
+        if len(set(steps)) > 1:
+            found = ", ".join(str(number) for number in steps)
+            raise InputError(
+                f"hosts find checkpoints of different steps ({found}): give a folder that all share"
+            )
+
+    def wait(self) -> None:
+        """Wait until every host is here: what host 0 writes is then there for all."""
+        if self.hosts > 1:
+            from jax.experimental import multihost_utils
+
+            multihost_utils.sync_global_devices("isoglot")
+
     def check_batch(self, batch: int) -> None:
         """Raise InputError if the devices do not divide the rows of a batch."""
         if batch % len(self.devices):
@@ -90,6 +112,15 @@ class Placement:
             return PartitionSpec()
         chosen = max(fits, key=lambda at: size[at])
         return PartitionSpec(*[AXIS if at == chosen else None for at in range(len(size))])
+
+
+def spread_of(state: Any) -> Spread | None:
+    """How a state lies on several devices: its tree and the sharding of each array; None on one device."""
+    leaves, structure = jax.tree.flatten(state)
+    found = tuple(getattr(leaf, "sharding", None) for leaf in leaves)
+    if any(not isinstance(sharding, NamedSharding) for sharding in found):
+        return None
+    return structure, found
 
 
 def _global(leaf: Any, sharding: NamedSharding) -> jax.Array:

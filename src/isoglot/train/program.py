@@ -17,6 +17,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from isoglot.core.canonical import fingerprint, short
 from isoglot.core.errors import InputError
@@ -25,6 +26,7 @@ from isoglot.train.cross_entropy import mean_loss
 from isoglot.train.loader import Batch, Loader
 from isoglot.train.model import Transformer, hidden, initial
 from isoglot.train.optimiser import adamw, learning_rate
+from isoglot.train.parallel import Spread, spread_of
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -86,14 +88,20 @@ class Program:
     def update(self, state: State, batch: tuple[Any, Any], rate: Any) -> tuple[State, jax.Array]:
         """One update: the new state and the mean loss, in nats a token, before it. The old state is used up."""
         recipe = self.recipes[0]
-        step = compiled_step(_constants(recipe.optimiser), recipe.precision, self.remat, self.packed)
+        layout = spread_of(state)
+        step = compiled_step(_constants(recipe.optimiser), recipe.precision, self.remat, self.packed, layout)
         found: tuple[State, jax.Array] = step(state, *batch, rate)
         return found
 
 
 @functools.cache
-def compiled_step(constants: Optimiser, precision: str, remat: bool, packed: bool) -> Any:
-    """The compiled update, one for all runs whose programs are equal, so that a sweep compiles each shape once."""
+def compiled_step(
+    constants: Optimiser, precision: str, remat: bool, packed: bool, layout: Spread | None = None
+) -> Any:
+    """The compiled update, one for all runs whose programs are equal, so that a sweep compiles each shape once.
+
+    `layout` is that of a state spread over devices: the new state keeps it, and the loss is whole on every device.
+    """
     rule, dtype = adamw(constants), DTYPES[precision]
 
     def loss_of(model: Transformer, inputs: jax.Array, targets: jax.Array) -> jax.Array:
@@ -105,7 +113,12 @@ def compiled_step(constants: Optimiser, precision: str, remat: bool, packed: boo
         model = jax.tree.map(lambda weight, by: weight - rate * by, state.model, change)
         return State(model, optimiser), loss
 
-    return jax.jit(jax.vmap(step) if packed else step, donate_argnums=0)
+    many = jax.vmap(step) if packed else step
+    if layout is None:
+        return jax.jit(many, donate_argnums=0)
+    structure, parts = layout
+    outputs = (jax.tree.unflatten(structure, parts), NamedSharding(parts[0].mesh, PartitionSpec()))
+    return jax.jit(many, donate_argnums=0, out_shardings=outputs)
 
 
 def _constants(optimiser: Optimiser) -> Optimiser:
