@@ -74,7 +74,7 @@ def test_merges_are_learned_from_the_text(vocabularies, corpus):
 )
 def test_text_is_cut_into_words_alike_in_every_script(vocabularies, words):
     text = "".join(words)
-    cuts = vocabularies["bpe"]._tokenizer.pre_tokenizer.pre_tokenize_str(text)
+    cuts = vocabularies["bpe"].tokenizer.pre_tokenizer.pre_tokenize_str(text)
     assert [text[start:stop] for _, (start, stop) in cuts] == words
 
 

@@ -84,21 +84,21 @@ class BpeVocabulary:
     def encode(self, language: str, texts: list[str]) -> list[np.ndarray]:
         """One int32 array of ids a text, on all processors; InputError for text with lone surrogates."""
         try:
-            found = self._tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+            found = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
         except (TypeError, UnicodeEncodeError):
             raise unencodable(texts) from None
         return [np.array(encoding.ids, np.int32) for encoding in found]
 
     def decode(self, language: str, ids: np.ndarray) -> str:
         """The text of ids; bytes that form no UTF-8 become the replacement character."""
-        return str(self._tokenizer.decode(np.asarray(ids).tolist(), skip_special_tokens=False))
+        return str(self.tokenizer.decode(np.asarray(ids).tolist(), skip_special_tokens=False))
 
     def save(self, folder: str | Path) -> None:
         """Write `vocabulary.json` and Hugging Face's `tokenizer.json` to a new folder."""
         with whole_folder(folder) as partial:
             manifest = {"kind": self.kind, "size": self.size, "fingerprint": self.fingerprint}
             write_json(partial / MANIFEST, {**manifest, "words": self.words, "record": self.record})
-            (partial / FILE).write_text(self._tokenizer.to_str(), encoding="utf-8")
+            (partial / FILE).write_text(self.tokenizer.to_str(), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path, manifest: dict[str, Any]) -> BpeVocabulary:
@@ -107,7 +107,8 @@ class BpeVocabulary:
         return cls(*_tables(model), manifest["words"], manifest["record"])
 
     @cached_property
-    def _tokenizer(self) -> Tokenizer:
+    def tokenizer(self) -> Tokenizer:
+        """Hugging Face's tokenizer of these pieces; MissingExtraError without the extra `train`."""
         # The end is no added token here: an added token would be found in text that happens to spell it.
         _require()
         from tokenizers import models

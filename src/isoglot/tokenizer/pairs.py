@@ -94,16 +94,16 @@ class PairVocabulary:
 
     def end_of(self, language: str) -> int:
         """Id of the end of a document in a language; one for all where merged."""
-        return int(self.maps[language][self._member(language).end])
+        return int(self.maps[language][self.member(language).end])
 
     def encode(self, language: str, texts: list[str]) -> list[np.ndarray]:
         """Encode by the language's own merges; InputError for a language that has no vocabulary here."""
-        found = self._member(language).encode(language, texts)
+        found = self.member(language).encode(language, texts)
         return [self.maps[language][ids] for ids in found]
 
     def decode(self, language: str, ids: np.ndarray) -> str:
         """The text of ids in a language; InputError for ids that are not the language's."""
-        member = self._member(language)
+        member = self.member(language)
         own = np.full(self.size, -1, np.int32)
         own[self.maps[language]] = np.arange(member.size, dtype=np.int32)
         found = own[np.asarray(ids, np.int64)]
@@ -135,7 +135,8 @@ class PairVocabulary:
             members.append((name, member))
         return cls(manifest["kind"], tuple(members))
 
-    def _member(self, language: str) -> BpeVocabulary:
+    def member(self, language: str) -> BpeVocabulary:
+        """The language's own vocabulary; InputError for a language that has none here."""
         for name, member in self.members:
             if name == language:
                 return member

@@ -42,6 +42,12 @@ class Checkpoint:
         """SHA-256 of the file of weights: what a recipe's base names."""
         return self.hashes[WEIGHTS]
 
+    @property
+    def tokens(self) -> int:
+        """Tokens that each run has read at this step, those of a base that it continues not counted."""
+        data = self.recipes[0].data
+        return self.step * data.batch * data.sequence
+
 
 def save(
     folder: Path, step: int, recipes: tuple[Recipe, ...], vocabulary: str, state: Any, losses: np.ndarray
@@ -76,12 +82,7 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
 
     Raises InputError if there is none, or it was cut off.
     """
-    place = Path(folder)
-    if not (place / RECORD).is_file():
-        found = checkpoints(place / "checkpoints") or checkpoints(place)
-        if not found:
-            raise InputError(f"{place}: holds no checkpoint; give the folder of a run or of one of its steps")
-        place = found[-1]
+    place = _steps(Path(folder))[-1]
     record = read_json(place / RECORD, "the record of a checkpoint")
     try:
         recipes = tuple(recipe_from_dict(tree) for tree in record["recipes"])
@@ -90,6 +91,21 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
         raise InputError(
             f"{place / RECORD}: is no record of a checkpoint ({error}); use an earlier step"
         ) from error
+
+
+def all_checkpoints(folder: str | Path) -> list[Checkpoint]:
+    """Every checkpoint of a run's folder by step, or the one that is named; InputError as `open_checkpoint`."""
+    return [open_checkpoint(place) for place in _steps(Path(folder))]
+
+
+def _steps(place: Path) -> list[Path]:
+    """Folders of checkpoints that a folder is or holds."""
+    if (place / RECORD).is_file():
+        return [place]
+    found = checkpoints(place / "checkpoints") or checkpoints(place)
+    if not found:
+        raise InputError(f"{place}: holds no checkpoint; give the folder of a run or of one of its steps")
+    return found
 
 
 def checkpoints(folder: Path) -> list[Path]:

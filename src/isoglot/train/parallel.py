@@ -117,10 +117,9 @@ class Placement:
 def spread_of(state: Any) -> Spread | None:
     """How a state lies on several devices: its tree and the sharding of each array; None on one device."""
     leaves, structure = jax.tree.flatten(state)
-    found = tuple(getattr(leaf, "sharding", None) for leaf in leaves)
-    if any(not isinstance(sharding, NamedSharding) for sharding in found):
-        return None
-    return structure, found
+    shardings = [getattr(leaf, "sharding", None) for leaf in leaves]
+    found = tuple(sharding for sharding in shardings if isinstance(sharding, NamedSharding))
+    return (structure, found) if len(found) == len(leaves) else None
 
 
 def _global(leaf: Any, sharding: NamedSharding) -> jax.Array:
