@@ -45,6 +45,13 @@ def test_whatever_decides_the_numbers_changes_the_fingerprint() -> None:
     assert len({recipe.fingerprint for recipe in [RECIPE, *changed]}) == 7
 
 
+def test_one_mixture_has_one_spelling() -> None:
+    turned = Stage((("fra", 0.5), ("eng", 0.5)))
+    assert replace(RECIPE, data=replace(DATA, stages=(turned,))).fingerprint == RECIPE.fingerprint
+    tree = json.loads(json.dumps(recipe_to_dict(RECIPE), sort_keys=True))
+    assert recipe_from_dict(tree).fingerprint == RECIPE.fingerprint
+
+
 def test_runs_that_differ_by_length_and_cool_down_share_a_trunk() -> None:
     longer = replace(RECIPE, steps=200, optimiser=replace(RECIPE.optimiser, decay=40))
     assert longer.fingerprint != RECIPE.fingerprint

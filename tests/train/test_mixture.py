@@ -34,7 +34,7 @@ def test_schemes_are_those_of_core() -> None:
 
 def test_written_shares() -> None:
     assert shares_for(" eng=0.7, fra = 0.3", SIZES) == (("eng", 0.7), ("fra", 0.3))
-    assert shares_for("French=0.3,en=0.7", SIZES) == (("fra", 0.3), ("eng", 0.7))
+    assert shares_for("French=0.3,en=0.7", SIZES) == (("eng", 0.7), ("fra", 0.3))
     assert shares_for("eng#2=0.1,eng=0.9", {"eng": 1e6, "eng#2": 1e6}) == (("eng#2", 0.1), ("eng", 0.9))
 
 

@@ -1,8 +1,9 @@
-"""`isoglot demo`: a plan from published laws, then simulate, fit, compare and plan against a known truth."""
+"""`isoglot demo`: a plan from published laws, then a small sweep on real text (or one simulated from a known truth)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,8 +14,19 @@ if TYPE_CHECKING:
     from isoglot.plan.plan import Plan
 
 
-def demo_command() -> None:
-    """Show the main job on embedded examples: plan from published laws, then fit and plan a known world."""
+def demo_command(
+    offline_synthetic: Annotated[
+        bool, typer.Option("--offline-synthetic", help="Generated languages instead of a download.")
+    ] = False,
+    simulated: Annotated[
+        bool, typer.Option("--simulated", help="Train nothing: fit and plan simulated runs of a known truth.")
+    ] = False,
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", help="Keep text and runs here (default: the cache)."),
+    ] = None,
+) -> None:
+    """Show the main job: a plan without runs, then train a small sweep on real text, fit it and plan from it."""
     from isoglot import demo
     from isoglot.plan import plan
 
@@ -23,6 +35,18 @@ def demo_command() -> None:
         say("planning from published laws")
         answer = plan(demo.brief())
     typer.echo(str(answer))
+    if simulated:
+        return _simulated_part()
+    from isoglot.cli.demo_sweep import show_sweep
+
+    show_sweep("synthetic-grammar" if offline_synthetic else "bible", to)
+
+
+def _simulated_part() -> None:
+    """Fit, compare and plan a world of known truth."""
+    from isoglot import demo
+    from isoglot.plan import plan
+
     typer.echo(
         "\n\n2. A sweep of known truth: 96 simulated runs in four languages, fitted as if they were real\n"
     )

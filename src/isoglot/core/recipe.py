@@ -30,14 +30,16 @@ _ROUNDING = 1e-6
 class Stage:
     """Language shares that hold for a part of a run.
 
-    `shares` are (language, share) pairs that sum to 1; `fraction` is the stage's part of the run's steps. A
-    language may have share 0, which says that it belongs to the run's vocabulary but is not sampled.
+    `shares` are (language, share) pairs that sum to 1, kept in the order of their names so that one mixture has one
+    spelling; `fraction` is the stage's part of the run's steps. A language may have share 0, which says that it
+    belongs to the run but is not sampled.
     """
 
     shares: tuple[tuple[str, float], ...]
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "shares", tuple(sorted(self.shares)))
         names = [name for name, _ in self.shares]
         if not names or len(set(names)) != len(names):
             raise InputError(
@@ -71,6 +73,7 @@ class Data:
     pair_key: str = ""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "unique", tuple(sorted(self.unique)))
         for name in ("sequence", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"data has {name}={getattr(self, name)}: give a positive integer")
@@ -145,6 +148,9 @@ class Base:
     tokens: int
     flops: float
     shares: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "shares", tuple(sorted(self.shares)))
 
 
 @dataclass(frozen=True)

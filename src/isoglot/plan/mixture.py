@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from isoglot.core.errors import NoAnswerError
+from isoglot.core.schemes import all_schemes
 from isoglot.fit.result import Fit
 from isoglot.plan.brief import Brief
 from isoglot.plan.own_share import has_closed_form, has_optimum, own_share_terms
-from isoglot.core.schemes import all_schemes
 from isoglot.plan.simplex import check_limits, minimise, own_share_optimum
 from isoglot.plan.surface import Surface
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.core.errors import NoAnswerError
+from isoglot.core.schemes import unimax
 from isoglot.fit.result import Fit
 from isoglot.plan.brief import Brief
 from isoglot.plan.doubts import (
@@ -31,7 +32,6 @@ from isoglot.plan.growth import LanguagesPlan, plan_languages
 from isoglot.plan.growth_range import growth_warnings
 from isoglot.plan.mixture import MixturePlan, limits, plan_mixture, point_shares
 from isoglot.plan.questions import QUESTIONS, choose, refuse, without_false_draws
-from isoglot.core.schemes import unimax
 from isoglot.plan.size import SizePlan, plan_size, point_size
 from isoglot.plan.start import StartPlan, plan_start, start_warnings
 from isoglot.plan.surface import Surface

@@ -1,0 +1,270 @@
+"""`isoglot train`: one run (or a pack of runs of one shape) from a recipe or from options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isoglot.core.errors import InputError
+
+if TYPE_CHECKING:
+    from isoglot.core.recipe import Recipe
+    from isoglot.train.build import Wish
+    from isoglot.train.loop import Settings, Trained
+
+
+def train_command(
+    recipes: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RECIPE.json]...", help="Recipes; without one, options make it."),
+    ] = None,
+    shards: Annotated[Path, typer.Option("--shards", metavar="FOLDER", help="Tokenised text.")] = Path(
+        "shards"
+    ),
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FOLDER", help="Runs go to FOLDER/<name of the run>.")
+    ] = Path("runs"),
+    shape: Annotated[
+        str | None, typer.Option("--shape", help="6x256 (layers x width) or atlas-N; default 4x128.")
+    ] = None,
+    tokens: Annotated[float | None, typer.Option("--tokens", help="Tokens to train on; default 1e6.")] = None,
+    mixture: Annotated[
+        str | None,
+        typer.Option(
+            "--mixture",
+            help="uniform (default), proportional, temperature:0.3, unimax:4, or eng=0.7,fra=0.3.",
+        ),
+    ] = None,
+    stages: Annotated[
+        str | None,
+        typer.Option("--stages", help="A schedule: 0.1_0.9, or 'eng=0.9,fra=0.1@0.5; eng=0.1,fra=0.9@0.5'."),
+    ] = None,
+    languages: Annotated[
+        str | None, typer.Option("--languages", metavar="A,B,...", help="Default: all.")
+    ] = None,
+    unique: Annotated[
+        str | None,
+        typer.Option("--unique", metavar="A=TOKENS,...", help="Caps of unique text, repeated when used up."),
+    ] = None,
+    sequence: Annotated[
+        int | None, typer.Option("--sequence", help="Tokens of a sequence; default 256.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option("--batch", help="Sequences of a step; default 16.")] = None,
+    peak: Annotated[float | None, typer.Option("--learning-rate", help="Peak; default 0.16 / width.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", help="wsd (default), cosine or constant.")
+    ] = None,
+    warmup: Annotated[int | None, typer.Option("--warmup", help="Steps; default 5 %.")] = None,
+    decay: Annotated[
+        int | None, typer.Option("--decay", help="Steps of the WSD cool-down; default 20 %.")
+    ] = None,
+    untied: Annotated[bool, typer.Option("--untied", help="Separate input and output tables.")] = False,
+    seed: Annotated[int | None, typer.Option("--seed", help="Initial weights.")] = None,
+    data_seed: Annotated[int | None, typer.Option("--data-seed", help="Order of text and languages.")] = None,
+    pair_key: Annotated[
+        str | None, typer.Option("--pair-key", help="Runs of one key share order and draw.")
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", help="float32 (default) or bfloat16.")
+    ] = None,
+    evaluations: Annotated[
+        int | None, typer.Option("--evaluations", help="Before the last; default 0.")
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option("--continue", metavar="RUN", help="Continue this run's weights.")
+    ] = None,
+    cool_downs: Annotated[
+        str | None,
+        typer.Option("--cool-downs", metavar="TOKENS,...", help="Also shorter runs from the same WSD trunk."),
+    ] = None,
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Train the recipes as one program (for GPUs).")
+    ] = False,
+    documents: Annotated[
+        int | None, typer.Option("--documents", help="Held-out documents scored; default all.")
+    ] = None,
+    every: Annotated[
+        int, typer.Option("--checkpoint-every", metavar="STEPS", help="To resume from; 0: only the last.")
+    ] = 0,
+    devices: Annotated[str, typer.Option("--devices", help="1, or all of every host.")] = "1",
+    strategy: Annotated[
+        str, typer.Option("--strategy", help="replicated, or sharded weights.")
+    ] = "replicated",
+    remat: Annotated[bool, typer.Option("--remat", help="Recompute activations to save memory.")] = False,
+    coordinator: Annotated[
+        str | None,
+        typer.Option("--coordinator", metavar="HOST:PORT", help="Process 0 of a run on several hosts."),
+    ] = None,
+    hosts: Annotated[int, typer.Option("--hosts", help="Processes of the run.")] = 1,
+    host: Annotated[int, typer.Option("--host", help="Number of this process, from 0.")] = 0,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write the recipe and train nothing.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows of the run table as JSON.")] = False,
+) -> None:
+    """Train one run and score every language; a run that was cut is resumed by the same command."""
+    from isoglot.tokenizer import open_shards
+    from isoglot.train.loop import train, train_branches, train_pack
+    from isoglot.train.parallel import join_hosts
+
+    if coordinator:
+        join_hosts(coordinator, hosts, host)
+    asked = {
+        "shape": shape, "tokens": tokens, "mixture": mixture, "stages": stages, "sequence": sequence, "batch": batch,
+        "peak": peak, "schedule": schedule, "warmup": warmup, "decay": decay, "seed": seed, "data_seed": data_seed,
+        "pair_key": pair_key, "precision": precision, "evaluations": evaluations, "tied": False if untied else None,
+        "languages": None if languages is None else tuple(name.strip() for name in languages.split(",")),
+        "unique": None if unique is None else _caps(unique),
+    }  # fmt: skip
+    text = open_shards(shards)
+    made = _recipes(
+        recipes or [], {name: value for name, value in asked.items() if value is not None}, text, base
+    )
+    if cool_downs:
+        made = [*made, *_shorter(made[0], cool_downs)]
+    if write:
+        return _write(made[0], write)
+    with _bar(made[0].steps) as tell:
+        settings = _settings(documents, every, devices, strategy, remat, pack, tell)
+        if pack:
+            done = train_pack(made, text, to, settings, base)
+        elif cool_downs:
+            done = train_branches(made, text, to, settings, base)
+        else:
+            done = [train(recipe, text, to, settings, base) for recipe in made]
+    if host == 0:
+        _print(done, as_json)
+
+
+def _recipes(files: list[Path], asked: dict[str, Any], text: Any, base: Path | None) -> list[Recipe]:
+    """Recipes from files, or one from options."""
+    from isoglot.train.build import Wish, build_recipe
+    from isoglot.train.checkpoint import open_checkpoint
+
+    if not files:
+        wish: Wish = Wish(**asked)
+        return [build_recipe(wish, text, None if base is None else open_checkpoint(base))]
+    if asked:
+        raise InputError(
+            f"--{next(iter(asked)).replace('_', '-')} makes a recipe, but {files[0]} is one: give one of them"
+        )
+    return [_read(path) for path in files]
+
+
+def _read(path: Path) -> Recipe:
+    from isoglot.core.recipe import recipe_from_dict
+    from isoglot.tokenizer.store import read_json
+
+    try:
+        return recipe_from_dict(read_json(path, "a recipe"))
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if str(path) in message else f"{path}: {message}") from None
+
+
+def _shorter(recipe: Recipe, cool_downs: str) -> list[Recipe]:
+    """Recipes of the same trunk that cool down earlier, their decay in the same proportion."""
+    from isoglot.train.build import shorter
+
+    try:
+        counts = [float(piece) for piece in cool_downs.split(",")]
+    except ValueError:
+        raise InputError(f"--cool-downs {cool_downs!r} is no list of token counts: write 1e6,2e6") from None
+    return [shorter(recipe, count) for count in counts]
+
+
+def _caps(unique: str) -> dict[str, float]:
+    found = {}
+    for piece in unique.split(","):
+        name, _, size = piece.partition("=")
+        try:
+            found[name.strip()] = float(size)
+        except ValueError:
+            raise InputError(f"--unique {piece!r} is not LANGUAGE=TOKENS: write fra=2e5") from None
+    return found
+
+
+def _settings(
+    documents: int | None,
+    every: int,
+    devices: str,
+    strategy: str,
+    remat: bool,
+    pack: bool,
+    tell: Callable[..., None] | None,
+) -> Settings:
+    from isoglot.train.evaluate import Evaluation
+    from isoglot.train.loop import Settings
+    from isoglot.train.parallel import all_devices
+
+    if devices not in ("1", "all"):
+        raise InputError(f"--devices {devices!r} is unknown: give 1 or all")
+    place = all_devices(strategy, pack) if devices == "all" else None  # type: ignore[arg-type]
+    return Settings(Evaluation(documents), every, placement=place, remat=remat, tell=tell)
+
+
+@contextmanager
+def _bar(steps: int) -> Iterator[Callable[..., None] | None]:
+    """A progress bar with the latest loss and the time left; silent where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total} steps"),
+    )
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("training", total=steps)
+
+        def tell(step: int, total: int, losses: Any) -> None:
+            latest = ", ".join(f"{float(loss):.3f}" for loss in losses.reshape(-1)[:4])
+            bar.update(task, completed=step, total=total, description=f"loss {latest}")
+
+        yield tell
+
+
+def _write(recipe: Recipe, path: Path) -> None:
+    import json
+
+    from isoglot.core.recipe import recipe_to_dict
+
+    path.write_text(json.dumps(recipe_to_dict(recipe), indent=1) + "\n", encoding="utf-8")
+    typer.echo(f"{path}: recipe {recipe.name}, {recipe.steps} steps, {recipe.tokens:,} tokens")
+
+
+def _print(done: list[Trained], as_json: bool) -> None:
+    from isoglot.cli.display import number, print_json, print_table
+
+    if as_json:
+        return print_json([row for run in done for row in run.rows])
+    for run in done:
+        last = [row for row in run.rows if row["step"] == run.recipe.steps]
+        print_table(
+            f"run {run.recipe.name}: {last[0]['params']:,} parameters, {last[0]['tokens']:,} tokens",
+            ("language", "share", "bits/byte", "se", "nats/token", "bits/unit", "against unigram"),
+            [
+                (
+                    row["language"],
+                    number(row.get(f"realised_share.{row['language']}", 0.0), 3),
+                    *(_cell(row[name]) for name in ("loss", "loss_se", "nats_per_token", "bits_per_unit")),
+                    _cell(row["unigram_normalised"]),
+                )
+                for row in last
+            ],
+        )
+        typer.echo(f"{run.folder}")
+
+
+def _cell(value: float | None) -> str:
+    from isoglot.cli.display import number
+
+    return "-" if value is None else number(value)
