@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from isoglot.cli import (
+    checkpoint,
     compare,
     corpus,
     demo,
@@ -21,9 +22,11 @@ from isoglot.cli import (
     laws,
     plan,
     predict,
+    probe,
     runs,
     share_exponent,
     tokenize,
+    train,
 )
 from isoglot.cli.compiled import keep_compiled
 from isoglot.core.errors import IsoglotError
@@ -38,7 +41,10 @@ app = typer.Typer(
 app.add_typer(runs.app, name="runs")
 app.add_typer(laws.app, name="laws")
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(checkpoint.app, name="checkpoint")
 app.command("tokenize")(tokenize.tokenize_command)
+app.command("train")(train.train_command)
+app.command("probe")(probe.probe_command)
 app.command("fit")(fit.fit_command)
 app.command("ensemble")(ensemble.ensemble_command)
 app.command("compare")(compare.compare_command)
