@@ -11,6 +11,7 @@ import pytest
 from isoglot.core.recipe import Data, Optimiser, Recipe, Stage
 from isoglot.core.shapes import Shape
 from isoglot.corpora.prepare import prepare
+from isoglot.corpora.split import HoldOut
 from isoglot.corpora.synthetic import make
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
 from isoglot.tokenizer.clones import Clones
@@ -23,7 +24,7 @@ SHAPE = Shape(layers=2, width=16, ffn=32, heads=2, head_width=8, vocabulary=257)
 def text(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Two parallel synthetic languages, prepared."""
     source = make("grammar", ("synA", "synB"), {"documents": "30"})
-    return prepare(source, tmp_path_factory.mktemp("corpus") / "corpus")
+    return prepare(source, tmp_path_factory.mktemp("corpus") / "corpus", hold_out=HoldOut(documents=4))
 
 
 @pytest.fixture(scope="session")

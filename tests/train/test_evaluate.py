@@ -1,0 +1,112 @@
+"""Losses by language: units, what is scored, and standard errors over documents."""
+
+from __future__ import annotations
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from isoglot.core.errors import InputError
+from isoglot.core.recipe import Recipe
+from isoglot.tokenizer.shards import Shards
+from isoglot.train.baselines import compressor_bits_per_byte, unigram_bits_per_byte
+from isoglot.train.evaluate import Evaluation, Evaluator, ratio
+from isoglot.train.model import Transformer, initial, logits
+
+
+@pytest.fixture(scope="module")
+def model(recipe: Recipe) -> Transformer:
+    """Fresh weights of the small shape."""
+    return initial(recipe.shape, 3)
+
+
+def test_a_model_that_knows_nothing_costs_eight_bits_a_byte(shards: Shards, model: Transformer) -> None:
+    """With all weights zero every id has chance 1 / 257, and a byte is a token."""
+    flat = jax.tree.map(jnp.zeros_like, model)
+    for score in Evaluator(shards, shards.languages, 32).scores(flat):
+        assert score.nats_per_token == pytest.approx(math.log(257), rel=1e-6)
+        # End tokens carry no bytes, so bits per byte lie a little above log2 257.
+        assert score.bits_per_byte == pytest.approx(math.log2(257) * score.tokens / score.bytes, rel=1e-6)
+        assert score.bits_per_byte_se is not None and score.bits_per_byte_se < 0.01
+
+
+def test_every_held_out_token_is_scored_once_from_its_window(shards: Shards, model: Transformer) -> None:
+    evaluator = Evaluator(shards, ["synA"], 32, Evaluation(rows=4))
+    held = shards.held_out("synA")
+    found = evaluator.losses(model, "synA")
+    assert found.shape == (len(held.tokens) - 1,)
+    for target in (1, 32, 33, len(held.tokens) - 1):
+        start = (target - 1) // 32 * 32
+        window = jnp.asarray(held.tokens[start:target])[None]
+        chance = jax.nn.log_softmax(logits(model, window)[0, -1])
+        assert found[target - 1] == pytest.approx(-float(chance[held.tokens[target]]), abs=2e-5)
+    score = evaluator.scores(model)[0]
+    scored = held.document[1:] >= 0
+    assert score.tokens == scored.sum()
+    assert score.nats_per_token == pytest.approx(found[scored].mean(), rel=1e-9)
+    assert score.bytes == held.byte_counts.sum()
+
+
+def test_units_are_those_of_the_same_content(shards: Shards, model: Transformer) -> None:
+    first, second = Evaluator(shards, shards.languages, 32, Evaluation(documents=2)).scores(model)
+    assert first.units == second.units > 0
+    assert first.documents == 2
+    held = shards.held_out("synA")
+    losses = Evaluator(shards, ["synA"], 32, Evaluation(documents=2)).losses(model, "synA")
+    inside = (held.unit[1 : len(losses) + 1] >= 0) & (held.document[1 : len(losses) + 1] >= 0)
+    assert first.bits_per_unit == pytest.approx(losses[inside].sum() / math.log(2) / first.units, rel=1e-9)
+
+
+def test_unigram_normalised_is_the_difference_to_the_unigram_model(
+    shards: Shards, model: Transformer
+) -> None:
+    score = Evaluator(shards, ["synA"], 32).scores(model)[0]
+    counts = np.bincount(shards.train("synA"), minlength=257) + 1.0
+    held = shards.held_out("synA")
+    tokens = held.tokens[held.document >= 0]
+    unigram = -np.log(counts / counts.sum())[tokens].mean()
+    assert score.nats_per_token - score.unigram_normalised == pytest.approx(unigram, rel=1e-9)
+    assert unigram_bits_per_byte(score) == pytest.approx(
+        unigram * score.tokens / score.bytes / math.log(2), rel=1e-9
+    )
+
+
+def test_a_clone_has_the_same_unigram_losses(cloned: Shards, cloned_recipe: Recipe) -> None:
+    flat = jax.tree.map(jnp.zeros_like, initial(cloned_recipe.shape, 0))
+    one, other = Evaluator(cloned, cloned.languages, 32).scores(flat)
+    # One is added to every count of the doubled vocabulary in both, so the two agree exactly.
+    assert one.unigram_normalised == pytest.approx(other.unigram_normalised, rel=1e-12)
+    assert one.bytes == other.bytes
+
+
+def test_the_standard_error_is_that_of_the_ratio_over_documents() -> None:
+    """Against the spread of many draws of 40 documents of unequal length."""
+    rng = np.random.default_rng(0)
+    values, errors = [], []
+    for _ in range(2000):
+        length = rng.integers(5, 50, 40).astype(float)
+        total = length * (2 + 0.3 * rng.standard_normal(40)) + rng.standard_normal(40)
+        value, error = ratio(total, length)
+        assert error is not None
+        values.append(value)
+        errors.append(error)
+    assert np.mean(errors) == pytest.approx(np.std(values), rel=0.06)
+    assert ratio(np.array([3.0]), np.array([2.0])) == (1.5, None)
+
+
+def test_no_documents_is_refused(shards: Shards) -> None:
+    with pytest.raises(InputError, match="documents=0: give a positive integer or none"):
+        Evaluator(shards, ["synA"], 32, Evaluation(documents=0))
+
+
+def test_the_compressor_gains_from_training_text() -> None:
+    rng = np.random.default_rng(0)
+    words = ["".join(rng.choice(list("abcdefgh"), 6)) for _ in range(200)]
+    held, train = (" ".join(rng.choice(words, size)) for size in (800, 8000))
+    with_train, without = compressor_bits_per_byte(train, held), compressor_bits_per_byte("", held)
+    assert 0.8 < with_train < without - 0.3
+    with pytest.raises(InputError, match="held-out text is empty"):
+        compressor_bits_per_byte("text", "")
