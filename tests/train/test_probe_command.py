@@ -55,7 +55,8 @@ def test_probe_writes_a_measures_table_once(
     assert found["se"].null_count() == 0 and found["null_value"].null_count() == 0
     assert set(found["language"]) == {"synA"} and set(found["other_language"]) == {"synA#2", None}
     # The same again replaces its rows; without the task, those of the task stay.
-    told = json.loads(run(*options, "--json"))[0]
+    # A pair that is named twice is probed once.
+    [told] = json.loads(run(*options, "--pair", "synA, synA#2", "--json"))
     assert told["account"]["text"]["pairs"] == 8 and told["notes"] == []
     again = read_measures(to)
     assert again.height == found.height

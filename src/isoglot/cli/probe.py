@@ -58,7 +58,7 @@ def probe_command(
     if to is not None:
         require_writable(to)
     text = open_shards(shards)
-    chosen = [parse_pair(one, text) for one in pair]
+    chosen = list(dict.fromkeys(parse_pair(one, text) for one in pair))
     settings = ProbeSettings(pairs, seed, _task(task, corpus, text))
     with progress() as say:
         found = probe_checkpoint(checkpoint, text, chosen, settings, say)
