@@ -91,7 +91,8 @@ def train_sweep(shards: Shards, home: Path, say: Callable[[str], None]) -> list[
     from isoglot.train.loop import Settings, train_branches
 
     trunks = recipes(shards)
-    total, done = sum(len(trunk) for trunk in trunks), []
+    total = sum(len(trunk) for trunk in trunks)
+    done: list[Trained] = []
     for trunk in trunks:
         at = f"runs {len(done) + 1} to {len(done) + len(trunk)} of {total}"
 
@@ -157,6 +158,10 @@ def brief_for(runs: Runs, size: float | None = None) -> Brief:
     """Ten times the largest run on the same languages and text, at a given size if there is one."""
     from isoglot.plan.brief import Brief
 
-    frame = runs.frame
-    text = {name: {"unique": float(frame[f"unique.{name}"].max())} for name in runs.languages}
-    return Brief(budget=10 * float(frame["flops"].max()), languages=text, params=size)
+    text = {name: {"unique": largest(runs, f"unique.{name}")} for name in runs.languages}
+    return Brief(budget=10 * largest(runs, "flops"), languages=text, params=size)
+
+
+def largest(runs: Runs, column: str) -> float:
+    """The largest value of a number column."""
+    return max(float(value) for value in runs.frame[column].to_list())

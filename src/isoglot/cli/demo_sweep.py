@@ -164,7 +164,7 @@ def _print_plan(fitted: Fit, runs: Runs) -> None:
     typer.echo(
         "That is the right answer for so few runs. At a size that is given, the mixture remains to be planned:\n"
     )
-    _planned(demo_sweep.brief_for(runs, size=float(runs.frame["params"].max())), fitted)
+    _planned(demo_sweep.brief_for(runs, size=demo_sweep.largest(runs, "params")), fitted)
 
 
 def _planned(brief: Brief, fitted: Fit) -> bool:
