@@ -25,8 +25,18 @@ from benchmarks.training_step import Stepper, Work, product_flops
 from isoglot.core.shapes import Shape, count_parameters
 
 HERE = Path(__file__).resolve().parent
-# Dense bfloat16 FLOP/s without sparsity, from the makers' data sheets.
-PEAKS = {"H200": 989.4e12, "H100": 989.4e12, "A100": 312e12, "L40S": 362e12, "A10G": 70e12, "L4": 121e12}
+# Dense bfloat16 FLOP/s without sparsity, from the makers' data sheets; the first name that a device's kind holds.
+PEAKS = {
+    "H200 NVL": 835.5e12,
+    "H200": 989.4e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835.5e12,
+    "H100": 989.4e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "A10G": 70e12,
+    "L4": 121e12,
+}
 UTILISATION_BAR, PACK_BAR = 0.40, 2.0
 ROUNDS = 5
 LARGE = {
@@ -92,9 +102,7 @@ def peak_of(kind: str, given: float | None) -> float | None:
     """Peak FLOP/s of a kind of device, if it is known."""
     if given is not None:
         return given * 1e12
-    return next(
-        (peak for name, peak in PEAKS.items() if name in kind.split()[-1] or name in kind.split()), None
-    )
+    return next((peak for name, peak in PEAKS.items() if name in kind), None)
 
 
 def markdown(results: dict[str, Any]) -> str:
