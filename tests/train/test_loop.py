@@ -22,6 +22,7 @@ from isoglot.train.checkpoint import checkpoints, open_checkpoint
 from isoglot.train.evaluate import Evaluation
 from isoglot.train.loop import Settings, train, train_branches, train_pack
 from isoglot.train.optimiser import learning_rate, phase
+from isoglot.train.records import cluster_of
 
 FEW = Settings(evaluation=Evaluation(documents=2))
 
@@ -97,6 +98,26 @@ def test_a_finished_run_is_not_trained_again(
 ) -> None:
     monkeypatch.setattr(loop.Program, "update", lambda *_: pytest.fail("trained again"))
     same(train(whole.recipe, shards, whole.folder.parent, FEW), whole)
+
+
+def test_another_evaluation_of_a_finished_run_stands_beside_the_first(
+    shards: Shards, recipe: Recipe, folder: Path
+) -> None:
+    two = train(recipe, shards, folder, FEW)
+    three = train(recipe, shards, folder, Settings(evaluation=Evaluation(documents=3)))
+    assert {row["eval_documents"] for row in two.rows} == {2}
+    assert {row["eval_documents"] for row in three.rows} == {3}
+    assert pl.read_parquet(two.folder / "runs.parquet").height == 4
+
+
+def test_branches_of_a_run_that_was_trained_alone_before(
+    shards: Shards, recipe: Recipe, folder: Path
+) -> None:
+    short = replace(recipe, steps=9, optimiser=replace(recipe.optimiser, decay=3))
+    alone = train(recipe, shards, folder, FEW)
+    found = train_branches([short, recipe], shards, folder, FEW)
+    same(alone, found[1])
+    same(train(short, shards, folder / "apart", FEW), found[0])
 
 
 def test_a_half_written_checkpoint_is_passed_over_and_a_damaged_one_named(
@@ -179,7 +200,8 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
     whole: Any, shards: Shards, folder: Path
 ) -> None:
     at = open_checkpoint(whole.folder)
-    base = Base(at.weights_fingerprint, whole.recipe.tokens, 1e9, whole.recipe.data.stages[0].shares)
+    shares, cluster = whole.recipe.data.stages[0].shares, cluster_of(whole.recipe)
+    base = Base(at.weights_fingerprint, whole.recipe.tokens, 1e9, shares, cluster)
     recipe = replace(
         whole.recipe, base=base, evaluate=(0,), optimiser=Optimiser(peak=1e-3, warmup=1, decay=2)
     )
@@ -191,6 +213,7 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
     }
     assert first["synA"]["tokens"] == first["synA"]["init_tokens"] == whole.recipe.tokens
     assert first["synA"]["flops"] == 1e9
+    assert first["synA"]["cluster"] == ended["synA"]["cluster"]
     assert found.rows[-1]["loss"] < ended[found.rows[-1]["language"]]["loss"]
     with pytest.raises(InputError, match="give their checkpoint"):
         train(recipe, shards, folder / "none", FEW)

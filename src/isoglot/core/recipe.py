@@ -140,7 +140,8 @@ class Optimiser:
 class Base:
     """The checkpoint that a run continues: its weights' fingerprint, and what they have cost.
 
-    `tokens` and `flops` were spent before; `shares` are the mixture they were spent on. The learning-rate schedule
+    `tokens` and `flops` were spent before; `shares` are the mixture they were spent on. `cluster` is what the base's
+    own rows are grouped by: runs that continue one base are no independent evidence. The learning-rate schedule
     starts again, and the optimiser starts empty.
     """
 
@@ -148,6 +149,7 @@ class Base:
     tokens: int
     flops: float
     shares: tuple[tuple[str, float], ...] = ()
+    cluster: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shares", tuple(sorted(self.shares)))

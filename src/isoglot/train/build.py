@@ -18,6 +18,7 @@ from isoglot.core.shapes import Shape, count_parameters
 from isoglot.train.checkpoint import Checkpoint
 from isoglot.train.loader import TokenSource
 from isoglot.train.mixture import shares_for, stages_for
+from isoglot.train.records import cluster_of
 
 # Vocabularies are padded to this, so that the largest product has a round size.
 VOCABULARY_MULTIPLE = 64
@@ -119,6 +120,7 @@ def base_of(checkpoint: Checkpoint) -> Base:
         tokens=own + (before.tokens if before else 0),
         flops=spent + (before.flops if before else 0.0),
         shares=shares,
+        cluster=cluster_of(recipe),
     )
 
 

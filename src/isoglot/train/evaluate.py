@@ -68,6 +68,11 @@ class Score:
         return self.bytes / self.tokens
 
 
+def eval_set(shards: Any, how: Evaluation) -> str:
+    """Name of what is scored: rows of different names are not comparable."""
+    return f"{shards.fingerprint[:16]}:{'all' if how.documents is None else how.documents}"
+
+
 class Evaluator:
     """Scores models of one shape on the held-out text of some languages."""
 
@@ -89,6 +94,7 @@ class Evaluator:
 
     def scores(self, model: Transformer) -> list[Score]:
         """Score every language."""
+        model = jax.device_put(model)
         return [self._score(name, text, model) for name, text in self._texts.items()]
 
     def losses(self, model: Transformer, language: str) -> np.ndarray:

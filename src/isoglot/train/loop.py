@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ import numpy as np
 from isoglot.core.errors import InputError, NoAnswerError
 from isoglot.core.recipe import Recipe, recipe_to_dict
 from isoglot.train.checkpoint import Checkpoint, checkpoints, load, load_model, open_checkpoint, save
-from isoglot.train.evaluate import Evaluation, Evaluator
+from isoglot.train.evaluate import Evaluation, Evaluator, eval_set
 from isoglot.train.model import Transformer, initial
 from isoglot.train.optimiser import learning_rate
 from isoglot.train.parallel import Placement
@@ -35,6 +36,8 @@ from isoglot.train.records import rows
 
 # Losses stay on the device until this many are there: reading each would make the device wait for the host.
 LOSSES_AT_ONCE = 50
+# Seconds after which they are read all the same, so that slow runs show their progress.
+TOLD_EVERY = 2.0
 
 
 @dataclass(frozen=True)
@@ -106,13 +109,14 @@ def train_pack(
     evaluator = Evaluator(
         shards, shards.languages, recipes[0].data.sequence, settings.evaluation, DTYPES[recipes[0].precision]
     )
-    found = _known_rows(home, start)
+    found, scored_as = _known_rows(home, start), eval_set(shards, settings.evaluation)
     waiting: list[jax.Array] = []
+    told = time.monotonic()
 
     for step in range(start, run.steps + 1):
-        if step in evaluate and not any(row["step"] == step for row in found):
-            host_state = place.fetch(state.model)
-            found += _evaluate(run, evaluator, host_state, step, shards, settings.evaluation)
+        known = any((row["step"], row["eval_set"]) == (step, scored_as) for row in found)
+        if step in evaluate and not known:
+            found += _evaluate(run, evaluator, place.fetch(state.model), step, shards, scored_as)
         if step > start and (step in keep or (settings.every and step % settings.every == 0)):
             losses = _collect(losses, waiting, step)
             _keep(home, run, step, place, state, losses, found, keep, shards)
@@ -121,12 +125,12 @@ def train_pack(
         inputs, targets = run.batch(step, place.host, place.hosts)
         state, loss = run.update(state, (place.put_batch(inputs), place.put_batch(targets)), run.rate(step))
         waiting.append(loss)
-        if len(waiting) == LOSSES_AT_ONCE or step + 1 == run.steps:
-            losses = _collect(losses, waiting, step + 1)
+        if len(waiting) == LOSSES_AT_ONCE or step + 1 == run.steps or time.monotonic() - told > TOLD_EVERY:
+            losses, told = _collect(losses, waiting, step + 1), time.monotonic()
             if settings.tell:
                 settings.tell(step + 1, run.steps, losses[..., -1])
 
-    results = _finish(run, home, place.fetch(state.model), found, losses, place)
+    results = _finish(run, home, place.fetch(state.model), found, losses, place, scored_as)
     place.wait()
     return results
 
@@ -153,9 +157,9 @@ def train_branches(
     done = {longest.fingerprint: train(longest, shards, folder, keeping, base)}
     for recipe in recipes:
         if recipe.fingerprint not in done:
-            trunk = open_checkpoint(
-                Path(folder) / longest.name / "checkpoints" / f"step-{recipe.stable_steps:08d}"
-            )
+            left = Path(folder) / longest.name / "checkpoints" / f"step-{recipe.stable_steps:08d}"
+            # A longest run that was finished before, alone, has kept no trunk: the branch is then trained whole.
+            trunk = open_checkpoint(left) if left.exists() else None
             done[recipe.fingerprint] = train(recipe, shards, folder, settings, base, trunk)
     return [done[recipe.fingerprint] for recipe in recipes]
 
@@ -225,14 +229,13 @@ def _check_trunk(recipe: Recipe, trunk: Checkpoint) -> None:
 
 
 def _evaluate(
-    run: Program, evaluator: Evaluator, models: Any, step: int, shards: Any, how: Evaluation
+    run: Program, evaluator: Evaluator, models: Any, step: int, shards: Any, scored_as: str
 ) -> list[dict[str, Any]]:
-    eval_set = f"{shards.fingerprint[:16]}:{'all' if how.documents is None else how.documents}"
     vocabulary = shards.vocabulary.fingerprint
     found = []
     for at, (recipe, loader) in enumerate(zip(run.recipes, run.loaders, strict=True)):
         model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
-        found += rows(recipe, loader, step, evaluator.scores(model), vocabulary, eval_set)
+        found += rows(recipe, loader, step, evaluator.scores(model), vocabulary, scored_as)
     return found
 
 
@@ -294,14 +297,20 @@ def _write_rows(home: Path, found: list[dict[str, Any]]) -> None:
 
 
 def _finish(
-    run: Program, home: Path, models: Any, found: list[dict[str, Any]], losses: np.ndarray, place: Placement
+    run: Program,
+    home: Path,
+    models: Any,
+    found: list[dict[str, Any]],
+    losses: np.ndarray,
+    place: Placement,
+    scored_as: str,
 ) -> list[Trained]:
     import polars as pl
 
     results = []
     for at, recipe in enumerate(run.recipes):
         model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
-        mine = [row for row in found if row["run"] == recipe.name]
+        mine = [row for row in found if (row["run"], row["eval_set"]) == (recipe.name, scored_as)]
         results.append(Trained(recipe, home, model, mine, losses[at] if run.packed else losses))
     if not place.host:
         _write_rows(home, found)
@@ -315,5 +324,7 @@ def _finish(
             for one in results
             for step, loss in enumerate(one.losses)
         ]
-        pl.DataFrame(table).write_parquet(home / "losses.parquet")
+        partial = home / ".losses.parquet"
+        pl.DataFrame(table).write_parquet(partial)
+        partial.rename(home / "losses.parquet")
     return results

@@ -32,6 +32,11 @@ def rows(
     return [{**run, **fixed, **_losses(score)} for score in scores]
 
 
+def cluster_of(recipe: Recipe) -> str:
+    """What the rows of a run hang together by: the base that it continues, else its trunk."""
+    return recipe.base.cluster if recipe.base and recipe.base.cluster else short(recipe.trunk_fingerprint)
+
+
 def _own_tokens(recipe: Recipe, step: int) -> int:
     return step * recipe.data.batch * recipe.data.sequence
 
@@ -40,7 +45,7 @@ def _model(recipe: Recipe) -> dict[str, Any]:
     groups = parameter_groups(recipe.shape)
     return {
         "run": recipe.name,
-        "cluster": short(recipe.trunk_fingerprint),
+        "cluster": cluster_of(recipe),
         "seed": recipe.seed,
         "params": groups.total,
         "params_convention": "total",
