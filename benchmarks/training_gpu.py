@@ -37,7 +37,7 @@ PEAKS = {
     "A10G": 70e12,
     "L4": 121e12,
 }
-UTILISATION_BAR, PACK_BAR = 0.40, 2.0
+UTILISATION_BAR, PACK_BAR = 0.50, 3.0
 ROUNDS = 5
 LARGE = {
     "0.5B": Work(Shape(24, 1280, 3456, 20, 64, 32_768), 16, 2048, "bfloat16"),
