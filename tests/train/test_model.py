@@ -13,6 +13,7 @@ import pytest
 from isoglot.core.errors import InputError
 from isoglot.core.shapes import Shape, atlas_scale, count_parameters
 from isoglot.train import cross_entropy
+from isoglot.train.attention import attention
 from isoglot.train.linear import linear
 from isoglot.train.model import hidden, hidden_by_layer, initial, logits, rms_norm
 
@@ -120,6 +121,21 @@ def test_linear_has_the_gradients_of_a_product() -> None:
     wanted = jax.grad(lambda x, w: jnp.sin(x @ w).sum(), (0, 1))(x, w)
     for mine, right in zip(found, wanted, strict=True):
         np.testing.assert_allclose(mine, right, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("length", [64, 150, 600])
+def test_attention_has_the_gradient_of_plain_attention(length: int) -> None:
+    q, k, v, g = jax.random.normal(jax.random.key(0), (4, 2, length, 2, 6))
+
+    def plain(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
+        scores = jnp.einsum("bthk,bshk->bhts", q, k) / jnp.sqrt(6.0)
+        weights = jax.nn.softmax(jnp.where(jnp.tril(jnp.ones((length, length), bool)), scores, -jnp.inf))
+        return (jnp.einsum("bhts,bshk->bthk", weights, v) * g).sum()
+
+    wanted = jax.value_and_grad(plain, (0, 1, 2))(q, k, v)
+    found = jax.value_and_grad(lambda *parts: (attention(*parts) * g).sum(), (0, 1, 2))(q, k, v)
+    for mine, right in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        np.testing.assert_allclose(mine, right, rtol=1e-4, atol=2e-5)
 
 
 def test_half_precision_stays_near_full_and_keeps_its_weights() -> None:

@@ -19,6 +19,7 @@ from isoglot.train.checkpoint import Checkpoint
 from isoglot.train.loader import TokenSource
 from isoglot.train.mixture import shares_for, stages_for
 from isoglot.train.records import cluster_of
+from isoglot.train.slots import stage_ends
 
 # Vocabularies are padded to this, so that the largest product has a round size.
 VOCABULARY_MULTIPLE = 64
@@ -65,6 +66,14 @@ def build_recipe(wish: Wish, shards: TokenSource, base: Checkpoint | None = None
     each = wish.batch * wish.sequence
     if not wish.tokens > 0 or each < 1:
         raise InputError(f"run has tokens={wish.tokens:g}: give a positive number")
+    if wish.pair_key and wish.data_seed:
+        raise InputError(
+            f"run has data seed {wish.data_seed} and pair key {wish.pair_key!r}, which replaces it: give one of them"
+        )
+    if base is not None and wish.seed:
+        raise InputError(
+            f"run continues {base.folder}, so seed={wish.seed} draws no weights: vary the data seed, or the base"
+        )
     steps = max(1, -int(-wish.tokens // each))
     languages = _languages(wish, shards)
     sizes = {name: _size(shards, name, wish) for name in languages}
@@ -127,7 +136,12 @@ def base_of(checkpoint: Checkpoint) -> Base:
 def _mean_shares(recipe: Recipe, own: int) -> tuple[tuple[str, float], ...]:
     """Shares over all tokens that the weights have seen, the base's included."""
     found: dict[str, float] = {}
-    parts: list[tuple[float, Any]] = [(own * stage.fraction, stage.shares) for stage in recipe.data.stages]
+    each, start = recipe.data.batch * recipe.data.sequence, 0
+    parts: list[tuple[float, Any]] = []
+    # A base that is no finished run has seen its first stages alone.
+    for stage, end in zip(recipe.data.stages, stage_ends(recipe.data.stages, recipe.steps), strict=True):
+        parts.append((float(max(0, min(own // each, end) - start) * each), stage.shares))
+        start = end
     if recipe.base is not None:
         parts.append((recipe.base.tokens, recipe.base.shares))
     total = sum(weight for weight, _ in parts) or 1.0
@@ -184,7 +198,8 @@ def shorter(recipe: Recipe, tokens: float) -> Recipe:
         raise InputError(
             f"cool-down at {tokens:g} tokens is no shorter run: give fewer than {recipe.tokens:,}"
         )
-    decay = max(1, round(steps * recipe.optimiser.decay / recipe.steps))
+    whole = recipe.optimiser.decay
+    decay = max(1, round(steps * whole / recipe.steps)) if whole else 0
     evaluate = tuple(step for step in recipe.evaluate if step <= steps)
     optimiser = replace(recipe.optimiser, decay=decay)
     return replace(recipe, steps=steps, optimiser=optimiser, evaluate=evaluate)

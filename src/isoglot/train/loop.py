@@ -101,7 +101,7 @@ def train_pack(
     home = Path(folder) / run.name
     _open_folder(home, run, shards, place)
 
-    state, start, losses = _start(run, home, base, trunk)
+    state, start, losses = _start(run, home, base, trunk, shards)
     place.agree(start)
     state = place.put_state(state)
     evaluate = sorted({*recipes[0].evaluate, run.steps})
@@ -179,7 +179,7 @@ def _open_folder(home: Path, run: Program, shards: Any, place: Placement) -> Non
 
 
 def _start(
-    run: Program, home: Path, base: str | Path | None, trunk: Checkpoint | None
+    run: Program, home: Path, base: str | Path | None, trunk: Checkpoint | None, shards: Any
 ) -> tuple[State, int, np.ndarray]:
     """State, step and losses to go on from: the run's own last checkpoint, a trunk, a base, or fresh weights."""
     like = jax.eval_shape(run.fresh)
@@ -195,11 +195,11 @@ def _start(
         return state, trunk.step, losses
     none = np.zeros((len(run.recipes), 0) if run.packed else 0, np.float32)
     if any(member.base for member in run.recipes):
-        return run.fresh([_base_model(member, base) for member in run.recipes]), 0, none
+        return run.fresh([_base_model(member, base, shards) for member in run.recipes]), 0, none
     return run.fresh(), 0, none
 
 
-def _base_model(recipe: Recipe, base: str | Path | None) -> Transformer:
+def _base_model(recipe: Recipe, base: str | Path | None, shards: Any) -> Transformer:
     if recipe.base is None:
         raise InputError(
             f"recipe {recipe.name} starts fresh, others of its pack from a base: pack equal starts"
@@ -213,6 +213,11 @@ def _base_model(recipe: Recipe, base: str | Path | None) -> Transformer:
         raise InputError(
             f"{found.folder}: has weights {found.weights_fingerprint[:16]}, but recipe {recipe.name} continues "
             f"{recipe.base.weights[:16]}: give the checkpoint that it names"
+        )
+    if found.vocabulary != shards.vocabulary.fingerprint:
+        raise InputError(
+            f"{found.folder}: was trained with vocabulary {found.vocabulary[:16]}, but the shards have "
+            f"{shards.vocabulary.fingerprint[:16]}: tokenise the new text with the base's own (isoglot tokenize --from)"
         )
     model: Transformer = load_model(found, jax.eval_shape(lambda: initial(recipe.shape, 0)))
     return model

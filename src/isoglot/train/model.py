@@ -20,13 +20,12 @@ import jax.numpy as jnp
 
 from isoglot.core.errors import InputError
 from isoglot.core.shapes import Shape
+from isoglot.train.attention import attention
 from isoglot.train.linear import linear
 
 ROTARY_BASE = 10_000.0
 NORM_EPSILON = 1e-5
 INITIAL_SD = 0.02
-SMALLEST_QUERY_BLOCK = 64
-MOST_QUERY_BLOCKS = 8
 # A CPU runs unrolled layers nearly twice as fast; deep models compile too slowly that way.
 UNROLLED_LAYERS = 16
 
@@ -128,29 +127,6 @@ def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:
     first, second = jnp.split(x, 2, axis=-1)
     cos, sin = cos[:, None].astype(x.dtype), sin[:, None].astype(x.dtype)
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
-
-
-def attention(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """Causal softmax attention, (B, T, h, k) each, with scores in float32.
-
-    Without a fused kernel, queries go in blocks that see only the keys up to their own end: less arithmetic than
-    the full square, and on a CPU independent products that run at the same time.
-    """
-    if query.dtype == jnp.bfloat16 and jax.default_backend() == "gpu":
-        return jax.nn.dot_product_attention(query, key, value, is_causal=True, implementation="cudnn")
-    query, key, value = (
-        jnp.swapaxes(part, 1, 2) for part in (query / math.sqrt(query.shape[-1]), key, value)
-    )
-    length = query.shape[2]
-    block = max(SMALLEST_QUERY_BLOCK, math.ceil(length / MOST_QUERY_BLOCKS))
-    parts = []
-    for start in range(0, length, block):
-        end = min(start + block, length)
-        scores = jnp.einsum("bhtk,bhsk->bhts", query[:, :, start:end], key[:, :, :end]).astype(jnp.float32)
-        seen = jnp.arange(end) <= jnp.arange(start, end)[:, None]
-        weights = jax.nn.softmax(jnp.where(seen, scores, -jnp.inf), axis=-1).astype(value.dtype)
-        parts.append(jnp.einsum("bhts,bhsk->bhtk", weights, value[:, :, :end]))
-    return jnp.swapaxes(jnp.concatenate(parts, axis=2), 1, 2)
 
 
 def apply_block(x: jax.Array, block: Blocks, shape: Shape, rotary: tuple[jax.Array, jax.Array]) -> jax.Array:
