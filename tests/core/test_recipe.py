@@ -59,10 +59,34 @@ def test_runs_that_differ_by_length_and_cool_down_share_a_trunk() -> None:
     assert replace(longer, seed=3).trunk_fingerprint != RECIPE.trunk_fingerprint
 
 
+def test_one_run_has_one_fingerprint() -> None:
+    """Whole numbers, seeds that draw nothing and repeated evaluations make no second run."""
+
+    def same(first: Recipe, second: Recipe) -> None:
+        assert first.fingerprint == second.fingerprint == recipe_from_dict(recipe_to_dict(second)).fingerprint
+
+    eng = Stage((("eng", 1.0),))
+    same(
+        replace(RECIPE, data=replace(DATA, stages=(eng,), unique=())),
+        replace(RECIPE, data=replace(DATA, stages=(Stage((("eng", 1),), 1),), unique=())),
+    )
+    same(replace(RECIPE, optimiser=Optimiser(1.0, clip=1.0)), replace(RECIPE, optimiser=Optimiser(1, clip=1)))
+    same(*(replace(RECIPE, data=replace(DATA, pair_key="twins", seed=seed)) for seed in (1, 2)))
+    base = Base("abc", 10, 5.0)
+    same(replace(RECIPE, base=base, seed=1), replace(RECIPE, base=Base("abc", 10, 5), seed=2))
+    same(replace(RECIPE, evaluate=(5, 9)), replace(RECIPE, evaluate=(9, 5, 5)))
+
+
+def test_steps_of_evaluation_make_no_independent_run() -> None:
+    cosine = replace(RECIPE, optimiser=replace(RECIPE.optimiser, schedule="cosine"), evaluate=())
+    assert replace(cosine, evaluate=(5,)).trunk_fingerprint == cosine.trunk_fingerprint
+    assert replace(cosine, evaluate=(5,)).fingerprint != cosine.fingerprint
+
+
 def test_cosine_runs_and_staged_runs_share_nothing() -> None:
-    cosine = replace(RECIPE, optimiser=replace(RECIPE.optimiser, schedule="cosine"))
+    cosine = replace(RECIPE, optimiser=replace(RECIPE.optimiser, schedule="cosine"), evaluate=())
     assert cosine.trunk_fingerprint == cosine.fingerprint
-    staged = replace(RECIPE, data=replace(DATA, stages=(replace(HALF, fraction=0.5),) * 2))
+    staged = replace(RECIPE, evaluate=(), data=replace(DATA, stages=(replace(HALF, fraction=0.5),) * 2))
     assert staged.trunk_fingerprint == staged.fingerprint
 
 

@@ -15,10 +15,12 @@ import pytest
 from isoglot.core.errors import InputError, NoAnswerError
 from isoglot.core.recipe import Base, Optimiser, Recipe, Stage, recipe_from_dict
 from isoglot.runs import read_runs
-from isoglot.tokenizer.shards import Shards
+from isoglot.tokenizer.bpe import train_bpe
+from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.tokenizer.vocabulary import load_vocabulary
 from isoglot.train import loop
-from isoglot.train.checkpoint import checkpoints, open_checkpoint
+from isoglot.train.build import base_of, shorter
+from isoglot.train.checkpoint import Checkpoint, checkpoints, open_checkpoint
 from isoglot.train.evaluate import Evaluation
 from isoglot.train.loop import Settings, train, train_branches, train_pack
 from isoglot.train.optimiser import learning_rate, phase
@@ -225,6 +227,45 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
             FEW,
             base=whole.folder,
         )
+
+
+def test_a_base_of_another_vocabulary_is_refused(
+    whole: Any, shards: Shards, text: Any, folder: Path, tmp_path: Path
+) -> None:
+    """Ids of another vocabulary of the same size would stand for other pieces, and nothing would show it."""
+    small = train_bpe(text, 257 + 5, languages=["synA"])
+    other = replace(small, pieces=small.pieces[:257], merges=())
+    text_of_others = write_shards(text, other, tmp_path / "others")
+    at = open_checkpoint(whole.folder)
+    with pytest.raises(InputError, match="tokenise the new text with the base's own"):
+        train(
+            replace(
+                whole.recipe,
+                base=Base(at.weights_fingerprint, 1, 1.0),
+                data=replace(whole.recipe.data, shards=text_of_others.fingerprint),
+            ),
+            text_of_others,
+            folder,
+            FEW,
+            base=whole.folder,
+        )
+
+
+def test_a_base_within_a_schedule_has_the_shares_of_its_first_stages(recipe: Recipe, tmp_path: Path) -> None:
+    stages = (Stage((("synA", 1.0),), 0.5), Stage((("synB", 1.0),), 0.5))
+    staged = replace(recipe, data=replace(recipe.data, stages=stages))
+    for step, wanted in (
+        (3, {"synA": 1.0}),
+        (8, {"synA": 0.75, "synB": 0.25}),
+        (12, {"synA": 0.5, "synB": 0.5}),
+    ):
+        found = base_of(Checkpoint(tmp_path, step, (staged,), "v", {"weights.safetensors": "w"}))
+        assert {name: share for name, share in found.shares if share} == wanted
+
+
+def test_a_trunk_without_a_cool_down_has_branches_without_one(recipe: Recipe) -> None:
+    flat = replace(recipe, optimiser=replace(recipe.optimiser, decay=0))
+    assert shorter(flat, 6 * 128).optimiser.decay == 0
 
 
 def test_a_loss_that_is_no_number_stops_the_run(shards: Shards, recipe: Recipe, folder: Path) -> None:

@@ -69,6 +69,8 @@ def test_a_unimax_base_is_continued_on_one_language(base: Path, shards: Shards, 
     assert row["init_share.synA"] == row["init_share.synB"] == 0.5
     assert row["init_flops"] == before["flops"][0]
     assert row["share.synB"] == 1.0
+    with pytest.raises(InputError, match="seed=1 draws no weights: vary the data seed"):
+        run("train", "--shards", shards.folder, "--to", tmp_path, "--continue", base, "--seed", 1)
 
 
 def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
@@ -109,6 +111,7 @@ def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
         (["--schedule", "cosine", "--cool-downs", "100"], "cool-downs need a WSD schedule"),
         (["--continue", "nowhere"], "nowhere: holds no checkpoint"),
         (["--precision", "fp8"], "precision 'fp8' is unknown"),
+        (["--pair-key", "twins", "--data-seed", "1"], "pair key 'twins', which replaces it"),
     ],
 )
 def test_a_mistake_is_one_sentence(

@@ -39,7 +39,9 @@ class Stage:
     fraction: float = 1.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shares", tuple(sorted(self.shares)))
+        # 1 and 1.0 are one share, and must be one fingerprint.
+        object.__setattr__(self, "shares", tuple(sorted((name, float(share)) for name, share in self.shares)))
+        object.__setattr__(self, "fraction", float(self.fraction))
         names = [name for name, _ in self.shares]
         if not names or len(set(names)) != len(names):
             raise InputError(
@@ -74,6 +76,9 @@ class Data:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unique", tuple(sorted(self.unique)))
+        if self.pair_key:
+            # The key replaces the seed: runs that differ by it alone are one run, with one fingerprint.
+            object.__setattr__(self, "seed", 0)
         for name in ("sequence", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"data has {name}={getattr(self, name)}: give a positive integer")
@@ -119,6 +124,9 @@ class Optimiser:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
+        for member in dataclasses.fields(self):
+            if isinstance(member.default, float) or member.name == "peak":
+                object.__setattr__(self, member.name, float(getattr(self, member.name)))
         if self.schedule not in get_args(ScheduleKind):
             raise InputError(f"schedule {self.schedule!r} is unknown: use wsd, cosine or constant")
         if not self.peak > 0 or not 0 <= self.floor <= self.peak:
@@ -152,15 +160,17 @@ class Base:
     cluster: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "shares", tuple(sorted(self.shares)))
+        object.__setattr__(self, "shares", tuple(sorted((name, float(share)) for name, share in self.shares)))
+        object.__setattr__(self, "flops", float(self.flops))
 
 
 @dataclass(frozen=True)
 class Recipe:
     """All that decides a training run: model, data, optimiser, steps, seed and start.
 
-    `seed` draws the initial weights. `precision` is that of activations and matrix products; weights and optimiser
-    state stay in float32. `evaluate` lists further steps at which every language is scored, beside the last.
+    `seed` draws the initial weights; a base has its own, and the seed is then 0. `precision` is that of activations
+    and matrix products; weights and optimiser state stay in float32. `evaluate` lists further steps at which every
+    language is scored, beside the last.
 
     Raises InputError for numbers that describe no run.
 
@@ -180,6 +190,9 @@ class Recipe:
     evaluate: tuple[int, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "evaluate", tuple(sorted(set(self.evaluate))))
+        if self.base is not None:
+            object.__setattr__(self, "seed", 0)
         if self.steps < 1:
             raise InputError(f"recipe has steps={self.steps}: give a positive integer")
         if self.precision not in get_args(Precision):
@@ -223,10 +236,10 @@ class Recipe:
         """Fingerprint of what WSD runs of different lengths share before they cool down.
 
         Only a constant mixture makes a trunk: stages are parts of a run's own length. A run that shares nothing has
-        its own fingerprint.
+        its own fingerprint, but for the steps of evaluation, which change no number of it.
         """
         if not self.stable_steps or len(self.data.stages) > 1:
-            return self.fingerprint
+            return fingerprint(dataclasses.replace(self, evaluate=()))
         optimiser = dataclasses.replace(self.optimiser, decay=0, floor=0.0)
         steps = max(1, optimiser.warmup)
         return fingerprint(dataclasses.replace(self, steps=steps, optimiser=optimiser, evaluate=()))
