@@ -17,6 +17,7 @@ from isoglot.corpora.synthetic import Synthetic
 from isoglot.tokenizer.shards import Shards
 from isoglot.train.aligned_text import aligned_text
 from isoglot.train.alignment import hidden_alignment, untrained_alignment
+from isoglot.train.build import VOCABULARY_MULTIPLE
 from isoglot.train.checkpoint import Checkpoint, load_model, open_checkpoint
 from isoglot.train.embedding_alignment import embedding_alignment
 from isoglot.train.gradient_alignment import gradient_alignment
@@ -141,7 +142,8 @@ def _check_vocabulary(checkpoint: Checkpoint, shards: Shards) -> None:
             f"{checkpoint.folder}: was trained with another vocabulary than that of {shards.folder}; give shards "
             "tokenised with the run's own (isoglot tokenize --from RUN)"
         )
-    if size != shards.vocabulary_size:
+    # The table of embeddings may be padded to a round size; clones differ by a whole vocabulary.
+    if not 0 <= size - shards.vocabulary_size < VOCABULARY_MULTIPLE:
         raise InputError(
             f"{checkpoint.folder}: has {size} ids, but {shards.folder} has {shards.vocabulary_size} with its clones; "
             "give shards with the run's clones"
