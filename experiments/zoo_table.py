@@ -38,9 +38,7 @@ def write(records: Path, page: Path) -> None:
         *summary(rows),
         "",
         "The best of many laws on one hold-out is flattered by the choice: read the line as what to try, and the ensemble's "
-        "weights below as how far the evidence goes. On the Chinchilla points quanta, one exponent fewer than Chinchilla, does "
-        "better than every richer law; on mixtures of seven domains the own share alone leaves a factor of two to laws with "
-        "transfer; where few rows are held out, nothing is shown.",
+        "weights below as how far the evidence goes. Where few rows are held out, nothing is shown.",
     ]
     for table in dict.fromkeys(row["table"] for row in rows):
         lines += section(table, [row for row in rows if row["table"] == table])
