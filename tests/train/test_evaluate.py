@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import polars as pl
 import pytest
 
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
-from isoglot.tokenizer.shards import Shards
+from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
+from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.train.baselines import compressor_bits_per_byte, unigram_bits_per_byte
 from isoglot.train.evaluate import Evaluation, Evaluator, ratio
 from isoglot.train.model import Transformer, initial, logits
@@ -58,6 +61,27 @@ def test_units_are_those_of_the_same_content(shards: Shards, model: Transformer)
     losses = Evaluator(shards, ["synA"], 32, Evaluation(documents=2)).losses(model, "synA")
     inside = (held.unit[1 : len(losses) + 1] >= 0) & (held.document[1 : len(losses) + 1] >= 0)
     assert first.bits_per_unit == pytest.approx(losses[inside].sum() / math.log(2) / first.units, rel=1e-9)
+
+
+def test_a_unit_that_one_language_lacks_counts_in_none(recipe: Recipe, tmp_path: Path) -> None:
+    """A language that lacks long passages would look cheap against one that has them."""
+    rows = [("d1", "1", "aaaa"), ("d1", "2", "c" * 40), ("d2", "3", "bbbb"), ("d2", None, "dd")]
+
+    class Texts:
+        languages = ("synA", "synB")
+        fingerprint = "texts"
+
+        def table(self, language: str, split: str | None = None) -> pl.DataFrame:
+            kept = [row for row in rows if language == "synA" or row[1] != "2"]
+            return pl.DataFrame(kept, schema=["document", "unit", "text"], orient="row")
+
+    found = write_shards(Texts(), ByteVocabulary(), tmp_path / "shards")
+    flat = jax.tree.map(jnp.zeros_like, initial(recipe.shape, 0))
+    first, second = Evaluator(found, found.languages, 32).scores(flat)
+    assert first.units == second.units == 2
+    # Unit 1 has its newline in synA alone; unit 2 is left out of both.
+    assert first.bits_per_unit == pytest.approx(math.log2(257) * 10 / 2, rel=1e-6)
+    assert second.bits_per_unit == pytest.approx(math.log2(257) * 9 / 2, rel=1e-6)
 
 
 def test_unigram_normalised_is_the_difference_to_the_unigram_model(

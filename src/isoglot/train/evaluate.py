@@ -5,7 +5,8 @@ units are reported, since none serves all comparisons:
 
     nats_per_token       sum of losses / tokens: comparable under one vocabulary and text alone
     bits_per_byte        sum / (ln 2 x UTF-8 bytes): comparable across vocabularies, for one text
-    bits_per_unit        sum over aligned passages / (ln 2 x passages): comparable across languages (same content)
+    bits_per_unit        sum over aligned passages / (ln 2 x passages): comparable across languages (same content:
+                         the passages that all languages with such passages share)
     unigram_normalised   nats a token minus those of a unigram model of the language's own training text
 
 A standard error is that of a ratio of sums over documents, the unit of the held-out split: passages of a document
@@ -91,6 +92,10 @@ class Evaluator:
             )
         self.sequence, self.dtype = sequence, dtype
         self._texts = {name: _Text(shards, name, self.how.documents) for name in languages}
+        aligned = [found for found in (text.unit_keys for text in self._texts.values()) if found]
+        common = set.intersection(*aligned) if aligned else set()
+        for text in self._texts.values():
+            text.align(common)
 
     def scores(self, model: Transformer) -> list[Score]:
         """Score every language."""
@@ -162,10 +167,22 @@ class _Text:
             )
         self.scored = held.document[1:end] >= 0
         self.document = held.document[1:end][self.scored]
-        self.aligned = held.unit[1:end][self.scored] >= 0
+        self._unit, self._keys = held.unit[1:end][self.scored], held.unit_keys
         self.byte_counts = held.byte_counts[:kept].astype(np.float64)
-        self.units = held.units[:kept].astype(np.float64)
         self.unigram = _unigram_losses(shards, language, self.tokens[1:][self.scored])
+
+    @property
+    def unit_keys(self) -> set[str]:
+        """Keys of the parallel units that are scored."""
+        return {self._keys[at] for at in np.unique(self._unit[self._unit >= 0])}
+
+    def align(self, common: set[str]) -> None:
+        """Count as parallel units those of `common` alone: tokens of them, and different ones by document."""
+        # The last place is that of tokens outside any unit, whose index is -1.
+        wanted = np.array([*(key in common for key in self._keys), False])
+        self.aligned = wanted[self._unit]
+        pairs = np.unique(np.stack([self.document, self._unit])[:, self.aligned], axis=1)
+        self.units = np.bincount(pairs[0], minlength=len(self.byte_counts)).astype(np.float64)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Sum by document."""
