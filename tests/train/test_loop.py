@@ -21,10 +21,11 @@ from isoglot.tokenizer.vocabulary import load_vocabulary
 from isoglot.train import loop
 from isoglot.train.build import base_of, shorter
 from isoglot.train.checkpoint import Checkpoint, checkpoints, open_checkpoint
-from isoglot.train.evaluate import Evaluation
+from isoglot.train.evaluate import Evaluation, Score
+from isoglot.train.loader import Loader
 from isoglot.train.loop import Settings, train, train_branches, train_pack
 from isoglot.train.optimiser import learning_rate, phase
-from isoglot.train.records import cluster_of
+from isoglot.train.records import cluster_of, rows
 
 FEW = Settings(evaluation=Evaluation(documents=2))
 
@@ -261,6 +262,16 @@ def test_a_base_within_a_schedule_has_the_shares_of_its_first_stages(recipe: Rec
     ):
         found = base_of(Checkpoint(tmp_path, step, (staged,), "v", {"weights.safetensors": "w"}))
         assert {name: share for name, share in found.shares if share} == wanted
+
+
+def test_shares_of_a_row_are_those_of_its_tokens(recipe: Recipe, shards: Shards) -> None:
+    stages = (Stage((("synA", 0.9), ("synB", 0.1)), 0.5), Stage((("synA", 0.1), ("synB", 0.9)), 0.5))
+    staged = replace(recipe, data=replace(recipe.data, stages=stages))
+    score = Score("synA", *[1] * 12)
+    for step, wanted in ((3, 0.1), (6, 0.1), (8, 0.3), (12, 0.5)):
+        row = rows(staged, Loader(staged, shards), step, [score], "v", "e")[0]
+        assert row["share.synB"] == pytest.approx(wanted)
+        assert row["share.synA"] + row["share.synB"] == pytest.approx(1.0)
 
 
 def test_a_trunk_without_a_cool_down_has_branches_without_one(recipe: Recipe) -> None:

@@ -15,6 +15,7 @@ from isoglot.core.shapes import count_parameters, parameter_groups
 from isoglot.train.evaluate import Score
 from isoglot.train.loader import Loader
 from isoglot.train.optimiser import phase
+from isoglot.train.slots import stage_ends
 
 OTHER_UNITS = ("nats_per_token", "bits_per_unit", "unigram_normalised")
 
@@ -56,10 +57,22 @@ def _model(recipe: Recipe) -> dict[str, Any]:
     }
 
 
+def _parts_so_far(recipe: Recipe, step: int) -> list[float]:
+    """Part of each stage in the steps before `step`: shares of a row are those of its tokens, not of later ones."""
+    stages = recipe.data.stages
+    if step in (0, recipe.steps):
+        return [stage.fraction for stage in stages]
+    ends = [min(step, end) for end in stage_ends(stages, recipe.steps)]
+    return [(end - start) / step for start, end in zip([0, *ends], ends, strict=False)]
+
+
 def _data(recipe: Recipe, loader: Loader, step: int) -> dict[str, Any]:
     data = recipe.data
+    parts = _parts_so_far(recipe, step)
     nominal = {
-        name: sum(stage.fraction * dict(stage.shares).get(name, 0.0) for stage in data.stages)
+        name: sum(
+            part * dict(stage.shares).get(name, 0.0) for part, stage in zip(parts, data.stages, strict=True)
+        )
         for name in data.languages
     }
     found: dict[str, Any] = {
