@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from isoglot import demo_sweep
-from isoglot.cli import app
-from isoglot.core.errors import InputError
+from isoglot.cli import app, main
+from isoglot.core.errors import InputError, StoppedError
 from isoglot.core.recipe import recipe_from_dict
 from isoglot.runs import read_runs
 from isoglot.tokenizer.shards import Shards
+from isoglot.train.program import Program
 
 SMALL = ["--shape", "2x32", "--sequence", "32", "--batch", "4", "--documents", "2"]
 
@@ -71,6 +74,37 @@ def test_a_unimax_base_is_continued_on_one_language(base: Path, shards: Shards, 
     assert row["share.synB"] == 1.0
     with pytest.raises(InputError, match="seed=1 draws no weights: vary the data seed"):
         run("train", "--shards", shards.folder, "--to", tmp_path, "--continue", base, "--seed", 1)
+    with pytest.raises(
+        InputError, match="has shape 2x32, which a continued run keeps: leave out shape '4x64'"
+    ):
+        run("train", "--shards", shards.folder, "--to", tmp_path, "--continue", base, "--shape", "4x64")
+    with pytest.raises(InputError, match="has tied tables, which a continued run keeps"):
+        run("train", "--shards", shards.folder, "--to", tmp_path, "--continue", base, "--untied")
+
+
+def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One interrupt after the 5th step: a checkpoint is there, and the finished run equals one that was not cut."""
+    command = ("train", "--shards", shards.folder, "--tokens", 2000, "--json", *SMALL)
+    whole = json.loads(run(*command, "--to", tmp_path / "whole"))
+    steps = []
+
+    def update(program: Program, *arguments: object) -> object:
+        steps.append(len(steps))
+        if len(steps) == 5:
+            signal.raise_signal(signal.SIGINT)
+        return plain(program, *arguments)  # type: ignore[arg-type]
+
+    plain = Program.update
+    monkeypatch.setattr(Program, "update", update)
+    with pytest.raises(
+        StoppedError, match="stopped at step 5 of 16, a checkpoint is written; the same command"
+    ):
+        run(*command, "--to", tmp_path / "cut")
+    assert json.loads(run(*command, "--to", tmp_path / "cut")) == whole
+    assert len(steps) == 16
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
@@ -112,6 +146,11 @@ def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
         (["--continue", "nowhere"], "nowhere: holds no checkpoint"),
         (["--precision", "fp8"], "precision 'fp8' is unknown"),
         (["--pair-key", "twins", "--data-seed", "1"], "pair key 'twins', which replaces it"),
+        (["--stages", "0.1_0.9", "--mixture", "synA=1"], "mixture 'synA=1' and stages '0.1_0.9'"),
+        (["--evaluations", "-1"], "run has evaluations=-1: give 0 or more"),
+        (["--checkpoint-every", "-1"], "--checkpoint-every is -1: give a number of steps"),
+        (["--host", "1"], "--hosts 1 --host 1 need a meeting point: give --coordinator"),
+        (["--strategy", "sharded"], "--strategy sharded spreads weights over devices: give --devices all"),
     ],
 )
 def test_a_mistake_is_one_sentence(
@@ -130,6 +169,37 @@ def test_a_recipe_file_excludes_options_and_names_itself_in_errors(shards: Shard
         run("train", path, "--shards", shards.folder)
     with pytest.raises(InputError, match="--tokens makes a recipe, but"):
         run("train", path, "--shards", shards.folder, "--tokens", 10)
+    with pytest.raises(InputError, match="--learning-rate makes a recipe, but"):
+        run("train", path, "--shards", shards.folder, "--learning-rate", 0.1)
+    with pytest.raises(InputError, match="--untied makes a recipe, but"):
+        run("train", path, "--shards", shards.folder, "--untied")
+    run("train", "--shards", shards.folder, "--tokens", 4000, "--write", path, *SMALL)
+    with pytest.raises(InputError, match=r"--continue base is given, but .*recipe.json starts fresh"):
+        run("train", path, "--shards", shards.folder, "--continue", "base")
+    with pytest.raises(InputError, match="writes one recipe, but 2 are asked for"):
+        run("train", path, "--shards", shards.folder, "--cool-downs", 2000, "--write", tmp_path / "two.json")
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(
+    shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("isoglot.cli.keep_compiled", lambda: None)
+    (tmp_path / "file").touch()
+    for ending in (("--to", str(tmp_path / "file")), ("--write", str(tmp_path / "nowhere" / "recipe.json"))):
+        command = ("isoglot", "train", "--shards", str(shards.folder), "--tokens", "100", *SMALL, *ending)
+        monkeypatch.setattr("sys.argv", list(command))
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = capsys.readouterr().err
+        assert left.value.code == 2
+        assert said.startswith(f"isoglot: {ending[1]}") and said.count("\n") == 1
+
+
+def test_a_damaged_table_of_a_run_is_one_sentence(base: Path, shards: Shards, tmp_path: Path) -> None:
+    shutil.copytree(base, tmp_path / base.name)
+    (tmp_path / base.name / "runs.parquet").write_text("{")
+    with pytest.raises(InputError, match=r"runs.parquet: damaged, no table of runs; delete it"):
+        run("train", base / "recipe.json", "--shards", shards.folder, "--to", tmp_path, "--documents", 2)
 
 
 def test_the_demo_trains_fits_and_plans_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,3 +80,8 @@ def main() -> None:
     except IsoglotError as error:
         typer.echo(f"isoglot: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        typer.echo(f"isoglot: {error.filename}: {error.strerror}", err=True)
+        sys.exit(2)

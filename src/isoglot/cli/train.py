@@ -88,7 +88,10 @@ def train_command(
         int | None, typer.Option("--documents", help="Held-out documents scored; default all.")
     ] = None,
     every: Annotated[
-        int, typer.Option("--checkpoint-every", metavar="STEPS", help="To resume from; 0: only the last.")
+        int,
+        typer.Option(
+            "--checkpoint-every", metavar="STEPS", help="To resume after a crash; 0: only the last."
+        ),
     ] = 0,
     devices: Annotated[str, typer.Option("--devices", help="1, or all of every host.")] = "1",
     strategy: Annotated[
@@ -113,6 +116,12 @@ def train_command(
 
     if coordinator:
         join_hosts(coordinator, hosts, host)
+    elif (hosts, host) != (1, 0):
+        raise InputError(
+            f"--hosts {hosts} --host {host} need a meeting point: give --coordinator HOST:PORT too"
+        )
+    if every < 0:
+        raise InputError(f"--checkpoint-every is {every}: give a number of steps, or 0 for the last alone")
     asked = {
         "shape": shape, "tokens": tokens, "mixture": mixture, "stages": stages, "sequence": sequence, "batch": batch,
         "peak": peak, "schedule": schedule, "warmup": warmup, "decay": decay, "seed": seed, "data_seed": data_seed,
@@ -127,9 +136,13 @@ def train_command(
     if cool_downs:
         made = [*made, *_shorter(made[0], cool_downs)]
     if write:
+        if len(made) > 1:
+            raise InputError(
+                f"--write {write} writes one recipe, but {len(made)} are asked for: write each alone"
+            )
         return _write(made[0], write)
-    with _bar(made[0].steps) as tell:
-        settings = _settings(documents, every, devices, strategy, remat, pack, tell)
+    with _bar(made[0].steps) as tell, _stop_asked() as stop:
+        settings = _settings(documents, every, devices, strategy, remat, pack, tell, stop)
         if pack:
             done = train_pack(made, text, to, settings, base)
         elif cool_downs:
@@ -149,10 +162,14 @@ def _recipes(files: list[Path], asked: dict[str, Any], text: Any, base: Path | N
         wish: Wish = Wish(**asked)
         return [build_recipe(wish, text, None if base is None else open_checkpoint(base))]
     if asked:
+        name = {"peak": "learning-rate", "tied": "untied"}.get(first := next(iter(asked)), first)
         raise InputError(
-            f"--{next(iter(asked)).replace('_', '-')} makes a recipe, but {files[0]} is one: give one of them"
+            f"--{name.replace('_', '-')} makes a recipe, but {files[0]} is one: give one of them"
         )
-    return [_read(path) for path in files]
+    made = [_read(path) for path in files]
+    if base is not None and all(recipe.base is None for recipe in made):
+        raise InputError(f"--continue {base} is given, but {files[0]} starts fresh: leave one of them out")
+    return made
 
 
 def _read(path: Path) -> Recipe:
@@ -196,15 +213,18 @@ def _settings(
     remat: bool,
     pack: bool,
     tell: Callable[..., None] | None,
+    stop: Callable[[], bool] | None,
 ) -> Settings:
     from isoglot.train.evaluate import Evaluation
     from isoglot.train.loop import Settings
     from isoglot.train.parallel import all_devices
 
+    if strategy != "replicated" and devices == "1":
+        raise InputError(f"--strategy {strategy} spreads weights over devices: give --devices all as well")
     if devices not in ("1", "all"):
         raise InputError(f"--devices {devices!r} is unknown: give 1 or all")
     place = all_devices(strategy, pack) if devices == "all" else None  # type: ignore[arg-type]
-    return Settings(Evaluation(documents), every, placement=place, remat=remat, tell=tell)
+    return Settings(Evaluation(documents), every, placement=place, remat=remat, tell=tell, stop=stop)
 
 
 @contextmanager
@@ -230,6 +250,33 @@ def _bar(steps: int) -> Iterator[Callable[..., None] | None]:
             bar.update(task, completed=step, total=total, description=f"loss {latest}")
 
         yield tell
+
+
+@contextmanager
+def _stop_asked() -> Iterator[Callable[[], bool] | None]:
+    """Whether Ctrl-C (or a scheduler's SIGTERM) came: the first ends a run after its step, a second ends at once."""
+    import signal
+    import threading
+
+    if threading.current_thread() is not threading.main_thread():
+        yield None
+        return
+    asked: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(number, note)
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _write(recipe: Recipe, path: Path) -> None:

@@ -5,7 +5,8 @@
     │   ├── RunTableError   a run table that breaks a rule of the schema
     │   ├── LanguageError   a language that is unknown or ambiguous
     │   └── MissingExtraError  a feature whose optional dependencies are not installed
-    └── NoAnswerError       the question is well formed but has no usable answer       (exit code 1)
+    ├── NoAnswerError       the question is well formed but has no usable answer       (exit code 1)
+    └── StoppedError        work was stopped on purpose, and can go on                 (exit code 130)
 
 A message is one sentence that says what is wrong, where (file, row, column, value), and what would be
 right. Soft numerical trouble is never an exception: it is a status on the result (see `isoglot.fit`).
@@ -43,6 +44,12 @@ class MissingExtraError(InputError):
 
 class NoAnswerError(IsoglotError):
     """The question is well formed, but no usable answer exists (a refused plan, an empty hold-out)."""
+
+
+class StoppedError(IsoglotError):
+    """Work was stopped on purpose (Ctrl-C); what is done is kept, and the same call goes on from there."""
+
+    exit_code = 130
 
 
 def nearest(word: str, options: Iterable[str], limit: int = 3) -> str:

@@ -26,6 +26,7 @@ VOCABULARY_MULTIPLE = 64
 # Peak learning rate x width, near the best of a grid at four widths (experiments/learning_rate.md). It is a starting
 # point for small models, not a law: tune it where a run is dear.
 PEAK_TIMES_WIDTH = 0.16
+SHAPE = "4x128"
 # Parts of a run that warm up and cool down.
 WARMUP, DECAY = 0.05, 0.2
 
@@ -38,7 +39,7 @@ class Wish:
     are those trained on (default all of the shards). `tokens` is rounded up to whole steps.
     """
 
-    shape: str = "4x128"
+    shape: str | None = None
     tokens: float = 1e6
     mixture: str = "uniform"
     stages: str | None = None
@@ -74,6 +75,12 @@ def build_recipe(wish: Wish, shards: TokenSource, base: Checkpoint | None = None
         raise InputError(
             f"run continues {base.folder}, so seed={wish.seed} draws no weights: vary the data seed, or the base"
         )
+    if wish.stages and wish.mixture != "uniform":
+        raise InputError(
+            f"run has mixture {wish.mixture!r} and stages {wish.stages!r}, which say the mixture: give one of them"
+        )
+    if wish.evaluations < 0:
+        raise InputError(f"run has evaluations={wish.evaluations}: give 0 or more")
     steps = max(1, -int(-wish.tokens // each))
     languages = _languages(wish, shards)
     sizes = {name: _size(shards, name, wish) for name in languages}
@@ -175,9 +182,18 @@ def _shape(wish: Wish, shards: TokenSource, base: Checkpoint | None) -> Shape:
                 f"{base.folder}: has {shape.vocabulary} embeddings, the shards {shards.vocabulary_size} token ids; "
                 "tokenise the new text with the base's own vocabulary (isoglot tokenize --from)"
             )
+        if wish.shape and shape_named(wish.shape, shape.vocabulary, shape.tied) != shape:
+            raise InputError(
+                f"{base.folder}: has shape {shape.layers}x{shape.width}, which a continued run keeps: leave out "
+                f"shape {wish.shape!r}"
+            )
+        if shape.tied and not wish.tied:
+            raise InputError(
+                f"{base.folder}: has tied tables, which a continued run keeps: leave out --untied"
+            )
         return shape
     padded = -(-shards.vocabulary_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
-    return shape_named(wish.shape, padded, wish.tied)
+    return shape_named(wish.shape or SHAPE, padded, wish.tied)
 
 
 def shorter(recipe: Recipe, tokens: float) -> Recipe:

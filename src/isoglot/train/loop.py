@@ -24,7 +24,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from isoglot.core.errors import InputError, NoAnswerError
+from isoglot.core.errors import InputError, NoAnswerError, StoppedError
 from isoglot.core.recipe import Recipe, recipe_to_dict
 from isoglot.train.checkpoint import Checkpoint, checkpoints, load, load_model, open_checkpoint, save
 from isoglot.train.evaluate import Evaluation, Evaluator, eval_set
@@ -45,7 +45,8 @@ class Settings:
     """What the environment decides and the numbers do not: scoring, checkpoints, devices, news of progress.
 
     `every` writes a checkpoint each so many steps (0: only the last); `keep` are steps whose checkpoints stay.
-    `tell` is called with (step, steps, latest losses). `remat` trades time for memory.
+    `tell` is called with (step, steps, latest losses); where `stop` answers yes after a step, a checkpoint is written
+    and StoppedError raised (on one host). `remat` trades time for memory.
     """
 
     evaluation: Evaluation = field(default_factory=Evaluation)
@@ -54,6 +55,7 @@ class Settings:
     placement: Placement | None = None
     remat: bool = False
     tell: Callable[[int, int, np.ndarray], None] | None = None
+    stop: Callable[[], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def train(
     `base` is the checkpoint that `recipe.base` names; `trunk` one of a run with the same trunk, to start from.
 
     Raises InputError for text, base or trunk that are not the recipe's, NoAnswerError if the loss stops being a
-    number.
+    number, StoppedError if `settings.stop` says so.
     """
     return train_pack([recipe], shards, folder, settings, base, trunk)[0]
 
@@ -129,6 +131,13 @@ def train_pack(
             losses, told = _collect(losses, waiting, step + 1), time.monotonic()
             if settings.tell:
                 settings.tell(step + 1, run.steps, losses[..., -1])
+        if settings.stop and place.hosts == 1 and step + 1 < run.steps and settings.stop():
+            losses = _collect(losses, waiting, step + 1)
+            _keep(home, run, step + 1, place, state, losses, found, keep, shards)
+            raise StoppedError(
+                f"{home}: stopped at step {step + 1} of {run.steps}, a checkpoint is written; "
+                "the same command goes on from there"
+            )
 
     results = _finish(run, home, place.fetch(state.model), found, losses, place, scored_as)
     place.wait()
@@ -288,7 +297,12 @@ def _known_rows(home: Path, start: int) -> list[dict[str, Any]]:
     path = home / "runs.parquet"
     if not start or not path.is_file():
         return []
-    return pl.read_parquet(path).filter(pl.col("step") <= start).to_dicts()
+    try:
+        return pl.read_parquet(path).filter(pl.col("step") <= start).to_dicts()
+    except pl.exceptions.PolarsError:
+        raise InputError(
+            f"{path}: damaged, no table of runs; delete it, and the run is scored again"
+        ) from None
 
 
 def _write_rows(home: Path, found: list[dict[str, Any]]) -> None:
