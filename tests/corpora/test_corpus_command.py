@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,16 @@ def test_list_shows_every_source_in_full(monkeypatch: pytest.MonkeyPatch) -> Non
     assert "eng fra" in one and "--option translation=..." in one
     with pytest.raises(InputError, match=r"source 'bibel' is unknown \(did you mean bible"):
         run("list", "bibel")
+
+
+def test_list_fits_a_narrow_terminal_and_breaks_no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "80")
+    printed = re.sub("\x1b.*?m", "", run("list"))
+    for name in SOURCES:
+        assert name in printed
+    assert max(len(line) for line in printed.splitlines()[:-1]) <= 80
+    assert "apt-get" not in printed
 
 
 def test_prepare_prints_what_is_in_the_corpus_and_what_is_not(texts: Path) -> None:

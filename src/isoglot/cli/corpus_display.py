@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from isoglot.corpora.census import LanguageCensus
     from isoglot.corpora.corpus import Corpus
 
+# Columns of a terminal that holds the whole list of sources.
+WIDE = 140
+
 
 def show_corpus(made: Corpus, counted: tuple[LanguageCensus, ...], as_json: bool) -> None:
     """Print the census of a corpus with what was left out of it, or all of it as JSON."""
@@ -98,12 +101,13 @@ def _print_left_out(made: Corpus) -> None:
 
 
 def print_sources(listed: list[dict[str, Any]]) -> None:
-    """Print the sources as a table, one a row."""
+    """Print the sources as a table, one a row; a narrow terminal gets what fits, and `list NAME` has the rest."""
+    from rich.console import Console
     from rich.markup import escape
 
     from isoglot.cli.display import print_table
 
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             one["name"],
             one["summary"],
@@ -118,10 +122,12 @@ def print_sources(listed: list[dict[str, Any]]) -> None:
         )
         for one in listed
     ]
-    columns = ("name", "text", "languages", "parallel by", "size", "licence", "needs")
-    print_table("Sources of text (isoglot corpus fetch NAME)", columns, rows, left=len(columns))
+    columns: tuple[str, ...] = ("name", "text", "languages", "parallel by", "size", "licence", "needs")
+    if (console := Console()).is_terminal and console.width < WIDE:
+        columns, rows = ("name", "text", "licence"), [(row[0], row[1], row[5]) for row in rows]
+    print_table("Sources of text (isoglot corpus fetch NAME)", columns, rows, left=len(columns), whole=1)
     typer.echo(
-        "isoglot corpus list NAME shows languages and options; your own text: isoglot corpus prepare --help"
+        "isoglot corpus list NAME shows size, needs, languages and options; your own text: isoglot corpus prepare --help"
     )
 
 

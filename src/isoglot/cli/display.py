@@ -30,8 +30,13 @@ def print_json(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, ensure_ascii=False, default=float))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> None:
-    """Print a table; the first `left` columns are text, the others numbers. Never wrapped when piped."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, whole: int = 0
+) -> None:
+    """Print a table; the first `left` columns are text, the others numbers.
+
+    The first `whole` columns are never broken over lines; none is when piped.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -40,7 +45,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
         console = Console(width=200)
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for at, name in enumerate(columns):
-        table.add_column(name, justify="left" if at < left else "right", overflow="fold")
+        table.add_column(name, justify="left" if at < left else "right", overflow="fold", no_wrap=at < whole)
     for row in rows:
         table.add_row(*row)
     console.print(table)
