@@ -143,17 +143,61 @@ def table(found: list[dict[str, Any]]) -> str:
                 f"| {record['name']} | {score['params']:,} | {score['language']} | {score['loss']:.3f} | "
                 f"{score['loss_se']:.3f} |"
             )
+    lines += ["", "## What became of the hypotheses", "", *verdicts(found)]
     for record in found:
         if "measures" in record:
+            head = ["| metric | layer | value | null | s.e. |", "|---|---|---|---|---|"]
             lines += [
                 "",
                 f"## {record['name']}",
                 "",
-                "| metric | layer | value | null | s.e. |",
-                "|---|---|---|---|---|",
+                "Tensors and deciles are in `alignment.jsonl`.",
+                "",
+                *head,
             ]
-            lines += [_row(measure) for measure in record["measures"]]
+            rows = record["measures"][0]["rows"]
+            lines += [_row(measure) for measure in rows if "." not in measure["metric"]]
     return "\n".join([*lines, ""])
+
+
+def verdicts(found: list[dict[str, Any]]) -> list[str]:
+    """Each hypothesis beside the figures that speak of it."""
+
+    def above(name: str, metric: str) -> tuple[float, float]:
+        record = next(record for record in found if record["name"] == name)
+        rows = [row for row in record["measures"][0]["rows"] if row["metric"] == metric]
+        last = [row for row in rows if row["layer"] is None] or rows[-1:]
+        return last[0]["value"] - last[0]["null_value"], last[0]["se"]
+
+    def loss(name: str, language: str) -> float:
+        record = next(record for record in found if record["name"] == name)
+        return float(next(score["loss"] for score in record["scores"] if score["language"] == language))
+
+    lines = []
+    for number, metric in ((1, "gradient_cosine"), (2, "embedding_cosine")):
+        for kind in ("clones", "synthetic clones"):
+            (even, even_se), (one, one_se) = above(f"{kind} 50/50", metric), above(f"{kind} 90/10", metric)
+            gap, error = one - even, (even_se**2 + one_se**2) ** 0.5
+            held = "held" if gap > 2 * error else "did not hold" if gap < -2 * error else "undecided"
+            lines.append(
+                f"{number}. {kind}: {metric} above its null {even:.3f} (s.e. {even_se:.3f}) at 50/50, {one:.3f} "
+                f"(s.e. {one_se:.3f}) at 90/10: {held}."
+            )
+    for name, metric in (("clones 50/50", "hidden_cosine"), ("clones 90/10", "hidden_cosine")):
+        gap, error = above(name, metric)
+        lines.append(f"3. {name}: {metric} of the last layer is {gap:+.3f} (s.e. {error:.3f}) from its null.")
+    gap, error = above("English and French 50/50", "pooled_cosine")
+    gradient, gradient_se = above("English and French 50/50", "gradient_cosine")
+    lines.append(
+        f"4. English and French: pooled_cosine of the last layer {gap:+.3f} (s.e. {error:.3f}) and gradient_cosine "
+        f"{gradient:+.3f} (s.e. {gradient_se:.3f}) from their nulls."
+    )
+    base, fresh = loss("base continued on Hindi", "hin"), loss("Hindi from scratch", "hin")
+    lines.append(
+        f"5. Hindi after 400,000 further tokens: {base:.3f} bits per byte continued, {fresh:.3f} from scratch; the base's "
+        f"own million tokens are not counted: {'held' if base < fresh else 'did not hold'}."
+    )
+    return lines
 
 
 def _row(measure: dict[str, Any]) -> str:
