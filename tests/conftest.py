@@ -13,6 +13,13 @@ settings.register_profile("fixed", derandomize=True)
 settings.register_profile("explore", derandomize=False, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
+# Tests compile the same programs again and again. A folder a worker keeps them: two processes must not write one file.
+CACHE = Path(__file__).resolve().parents[1] / ".pytest_cache" / "compiled"
+os.environ.setdefault(
+    "JAX_COMPILATION_CACHE_DIR", str(CACHE / os.environ.get("PYTEST_XDIST_WORKER", "alone"))
+)
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

@@ -35,7 +35,7 @@ def test_schemes_are_those_of_core() -> None:
 def test_written_shares() -> None:
     assert shares_for(" eng=0.7, fra = 0.3", SIZES) == (("eng", 0.7), ("fra", 0.3))
     assert shares_for("French=0.3,en=0.7", SIZES) == (("eng", 0.7), ("fra", 0.3))
-    assert shares_for("eng#2=0.1,eng=0.9", {"eng": 1e6, "eng#2": 1e6}) == (("eng#2", 0.1), ("eng", 0.9))
+    assert shares_for("eng#2=0.1,eng=0.9", {"eng": 1e6, "eng#2": 1e6}) == (("eng", 0.9), ("eng#2", 0.1))
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,8 @@ def test_long_schedules_name_every_language() -> None:
 def test_unreadable_schedules(text: str, languages: tuple[str, ...], message: str) -> None:
     with pytest.raises(InputError, match=message):
         stages_for(text, languages)
+
+
+def test_unimax_refuses_a_run_that_the_epochs_do_not_allow() -> None:
+    with pytest.raises(InputError, match=r"allows 4.4e\+04 tokens of all text together, the run has 1e\+09"):
+        shares_for("unimax:4", {"eng": 1e3, "fra": 1e4}, 1e9)

@@ -142,6 +142,7 @@ def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
         (["--unique", "synA=1e9"], "synA"),
         (["--devices", "two"], "--devices 'two' is unknown: give 1 or all"),
         (["--cool-downs", "1e9"], "is no shorter run: give fewer than"),
+        (["--tokens", "1e6", "--cool-downs", "4.5e4"], "begins in the 12 steps of the trunk's warm-up"),
         (["--schedule", "cosine", "--cool-downs", "100"], "cool-downs need a WSD schedule"),
         (["--continue", "nowhere"], "nowhere: holds no checkpoint"),
         (["--precision", "fp8"], "precision 'fp8' is unknown"),

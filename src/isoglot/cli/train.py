@@ -296,8 +296,16 @@ def _print(done: list[Trained], as_json: bool) -> None:
     for run in done:
         last = [row for row in run.rows if row["step"] == run.recipe.steps]
         print_table(
-            f"run {run.recipe.name}: {last[0]['params']:,} parameters, {last[0]['tokens']:,} tokens",
-            ("language", "share", "bits/byte", "se", "nats/token", "bits/unit", "against unigram"),
+            _title(run, last[0]),
+            (
+                "language",
+                "share",
+                "bits/byte",
+                "its s.e.",
+                "nats/token",
+                "bits/unit",
+                "nats/token over unigram",
+            ),
             [
                 (
                     row["language"],
@@ -309,6 +317,11 @@ def _print(done: list[Trained], as_json: bool) -> None:
             ],
         )
         typer.echo(f"{run.folder}")
+
+
+def _title(run: Trained, row: dict[str, Any]) -> str:
+    base = f", {run.recipe.base.tokens:,} of them by its base" if run.recipe.base else ""
+    return f"run {run.recipe.name}: {row['params']:,} parameters, {row['tokens']:,} tokens{base}"
 
 
 def _cell(value: float | None) -> str:

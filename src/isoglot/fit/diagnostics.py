@@ -15,6 +15,7 @@
 | `objective_sensitivity` | least squares gives a different answer |
 | `outlier_sensitivity` | leaving out the largest residuals gives a different answer |
 | `effective_data_floor` | negative transfer pushed effective data to its floor |
+| `continued_runs` | rows continue a base whose tokens the law takes for tokens of their own mixture |
 | `several_languages` | one set of parameters was fitted to several languages |
 """
 
@@ -135,7 +136,9 @@ def influence(
     `moved` (clusters, slots) is the inverse Hessian times the score of each cluster.
     """
     sd = np.sqrt(np.maximum(np.diagonal(covariance), 0.0))
-    ratio = np.where(sd > 0, np.abs(moved) / np.maximum(sd, 1e-300), 0.0)
+    # A coordinate without spread sits on a bound or is held: no cluster moves it, and rounding must not say so.
+    spread = sd > 1e-12 * sd.max(initial=0.0)
+    ratio = np.where(spread, np.abs(moved) / np.where(spread, sd, 1.0), 0.0)
     found = []
     for cluster in np.argsort(-ratio.max(axis=1))[:3]:
         slot = int(np.argmax(ratio[cluster]))

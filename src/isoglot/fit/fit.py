@@ -104,12 +104,25 @@ def fit(
             message = f"{len(runs.languages)} languages share one set of parameters"
             mixed = Diagnostic("several_languages", message, "pass by='language' to fit each alone")
             fitted = replace(fitted, diagnostics=(*fitted.diagnostics, mixed))
+        fitted = replace(fitted, diagnostics=(*fitted.diagnostics, *_continued(runs, bound)))
         if not bound.centred:
             message = "the law is not the same in other units of N and D, so these were not centred"
             advice = "starts and conditioning are weaker; let every number with a unit be a parameter"
             found = Diagnostic("uncentred", message, advice)
             fitted = replace(fitted, diagnostics=(*fitted.diagnostics, found))
     return fitted
+
+
+def _continued(runs: Runs, law: AbstractLaw) -> tuple[Diagnostic, ...]:
+    """Rows of continued runs, unless the law tells the base's tokens from the later ones."""
+    if "init_tokens" not in runs.frame.columns or any(c.name == "init_tokens" for c in law.columns):
+        return ()
+    rows = sum((value or 0) > 0 for value in runs.frame["init_tokens"].to_list())
+    if not rows:
+        return ()
+    message = f"{rows} rows continue a base, whose tokens count here as tokens of the row's own mixture"
+    advice = "fit fresh runs alone, or use a law of continued runs (dcpt, transfer_hernandez, finetune_multiplicative)"
+    return (Diagnostic("continued_runs", message, advice),)
 
 
 def _shared(law: AbstractLaw, pool: Pool) -> tuple[str, ...]:

@@ -216,6 +216,12 @@ def shorter(recipe: Recipe, tokens: float) -> Recipe:
         )
     whole = recipe.optimiser.decay
     decay = max(1, round(steps * whole / recipe.steps)) if whole else 0
-    evaluate = tuple(step for step in recipe.evaluate if step <= steps)
+    if steps - decay < recipe.optimiser.warmup:
+        raise InputError(
+            f"cool-down at {tokens:g} tokens begins in the {recipe.optimiser.warmup} steps of the trunk's warm-up: "
+            "give more tokens, or warm up for fewer steps"
+        )
+    # What the trunk is scored at before the two part is the trunk's.
+    evaluate = tuple(step for step in recipe.evaluate if steps - decay < step <= steps)
     optimiser = replace(recipe.optimiser, decay=decay)
     return replace(recipe, steps=steps, optimiser=optimiser, evaluate=evaluate)

@@ -38,7 +38,7 @@ UNIGRAM_TOKENS = 1 << 24
 class Evaluation:
     """What is scored and how: the first `documents` held-out documents (None: all), windows of `rows` at a time.
 
-    Documents come in one order for all languages, so the same ones are scored in each.
+    Documents come in one order for all languages, so languages that hold the same documents are scored on the same.
     """
 
     documents: int | None = None

@@ -14,6 +14,7 @@ that shares a trunk with another starts from the other's checkpoint before the c
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -153,7 +154,9 @@ def train_branches(
 ) -> list[Trained]:
     """Train WSD runs of several lengths from one trunk: the longest first, the others from where they leave it.
 
-    Each result equals the run trained alone. Raises InputError if the recipes do not share a trunk.
+    Each result equals the run trained alone, but for evaluations before the runs part: those are the longest's.
+
+    Raises InputError if the recipes do not share a trunk.
     """
     if len({recipe.trunk_fingerprint for recipe in recipes}) != 1:
         raise InputError(
@@ -249,7 +252,13 @@ def _evaluate(
     found = []
     for at, (recipe, loader) in enumerate(zip(run.recipes, run.loaders, strict=True)):
         model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
-        found += rows(recipe, loader, step, evaluator.scores(model), vocabulary, scored_as)
+        scores = evaluator.scores(model)
+        for score in scores:
+            if not math.isfinite(score.nats_per_token):
+                raise NoAnswerError(
+                    f"loss of {score.language} is not a number at step {step}: lower the learning rate or warm up longer"
+                )
+        found += rows(recipe, loader, step, scores, vocabulary, scored_as)
     return found
 
 

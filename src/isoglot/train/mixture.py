@@ -137,6 +137,11 @@ def _scheme(name: str, option: float, sizes: Mapping[str, float], tokens: float)
             raise InputError(
                 f"mixture unimax has tokens={tokens:g}: give the run's tokens, on which it depends"
             )
+        if tokens > option * unique.sum():
+            raise InputError(
+                f"mixture unimax:{option:g} allows {option * unique.sum():.4g} tokens of all text together, the run has "
+                f"{tokens:.4g}: allow more epochs, or train on fewer tokens"
+            )
         return schemes.unimax(unique, tokens, np.full(len(unique), option))
     shares = schemes.proportional(unique, option)
     if shares is None:
