@@ -18,7 +18,7 @@ from isoglot.train.linear import linear
 from isoglot.train.model import hidden, hidden_by_layer, initial, logits, rms_norm
 
 SHAPE = Shape(layers=3, width=12, ffn=20, heads=3, head_width=6, vocabulary=40)
-TOKENS = np.random.default_rng(0).integers(0, 40, (2, 150)).astype(np.int32)
+TOKENS = np.random.default_rng(0).integers(0, 40, (2, 70)).astype(np.int32)
 ONE_NORM = replace(SHAPE, norms_per_layer=1, final_norm=False, tied=False)
 
 
@@ -71,10 +71,10 @@ def test_logits_equal_a_plain_computation(shape: Shape) -> None:
 def test_a_later_token_changes_nothing_before_it() -> None:
     model = initial(SHAPE, 0)
     changed = TOKENS.copy()
-    changed[:, 100:] = (changed[:, 100:] + 1) % 40
+    changed[:, 50:] = (changed[:, 50:] + 1) % 40
     before, after = np.asarray(logits(model, TOKENS)), np.asarray(logits(model, changed))
-    np.testing.assert_array_equal(before[:, :100], after[:, :100])
-    assert np.abs(before[:, 100:] - after[:, 100:]).max() > 1e-3
+    np.testing.assert_array_equal(before[:, :50], after[:, :50])
+    assert np.abs(before[:, 50:] - after[:, 50:]).max() > 1e-3
 
 
 @pytest.mark.parametrize("shape", [SHAPE, ONE_NORM])
@@ -91,7 +91,7 @@ def test_a_published_shape_has_its_published_count() -> None:
 def test_the_last_layer_is_the_hidden_state() -> None:
     model = initial(SHAPE, 0)
     layers = hidden_by_layer(model, TOKENS)
-    assert layers.shape == (3, 2, 150, 12)
+    assert layers.shape == (3, 2, 70, 12)
     assert model.final_norm is not None
     np.testing.assert_allclose(rms_norm(layers[-1], model.final_norm), hidden(model, TOKENS), atol=1e-6)
 
@@ -123,7 +123,7 @@ def test_linear_has_the_gradients_of_a_product() -> None:
         np.testing.assert_allclose(mine, right, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("length", [64, 150, 600])
+@pytest.mark.parametrize("length", [70])
 def test_attention_has_the_gradient_of_plain_attention(length: int) -> None:
     q, k, v, g = jax.random.normal(jax.random.key(0), (4, 2, length, 2, 6))
 
