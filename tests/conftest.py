@@ -22,7 +22,9 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 # Most of the suite's time is compilation, of programs that run for milliseconds: the compiler's later passes cost more
 # than they save.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+os.environ.setdefault(
+    "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
