@@ -131,3 +131,18 @@ def test_languages_keep_their_clusters_and_shared_runs_move_jointly() -> None:
     # b's share is the complement of a's, so a common shift of a mixture's runs moves the two gammas oppositely:
     # what matters is that a draw holds the same runs for both languages.
     assert abs(np.corrcoef(fitted.draws[:, 0, at], fitted.draws[:, 1, at])[0, 1]) > 0.95
+
+
+def test_a_parameter_that_rests_on_its_bound_has_no_interval() -> None:
+    """Percentiles of refits that all rest on a bound would say "0 to 0": certain, where nothing is known."""
+    truth = {"E": 0.0, "A": 400.0, "B": 2000.0, "alpha": 0.2, "beta": 0.25}
+    runs = ig.simulate("chinchilla", truth, ig.grid([1e8, 1e9, 1e10], [2e9, 2e10, 2e11]), noise=1e-5, seed=3)
+    lifted = ig.read_runs(runs.frame.with_columns(loss=runs.frame["loss"] - 0.02))
+    fitted = ig.fit(lifted, "chinchilla", bootstrap=50)
+    assert fitted.params["E"] == 0
+    assert np.isnan(fitted.intervals()["E"]).all() and np.isfinite(fitted.intervals()["alpha"]).all()
+    found = fitted.to_dict()["groups"][0]["params"]
+    assert found["E"]["at_bound"] and found["E"]["low"] is None and not found["alpha"]["at_bound"]
+    held = ig.fit(lifted, "chinchilla", bootstrap=50, fixed={"E": 0.0})
+    assert held.intervals()["E"] == (0, 0)
+    assert repr(fitted) == f"Fit('chinchilla', {fitted.status}, 9 rows, one group)"

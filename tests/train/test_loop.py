@@ -16,6 +16,7 @@ from isoglot.core.errors import InputError, NoAnswerError
 from isoglot.core.recipe import Base, Optimiser, Recipe, Stage, recipe_from_dict
 from isoglot.runs import read_runs
 from isoglot.tokenizer.bpe import train_bpe
+from isoglot.tokenizer.clones import Clones
 from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.tokenizer.vocabulary import load_vocabulary
 from isoglot.train import loop
@@ -238,7 +239,7 @@ def test_a_base_of_another_vocabulary_is_refused(
     other = replace(small, pieces=small.pieces[:257], merges=())
     text_of_others = write_shards(text, other, tmp_path / "others")
     at = open_checkpoint(whole.folder)
-    with pytest.raises(InputError, match="tokenise the new text with the base's own"):
+    with pytest.raises(InputError, match="tokenise the text with the run's own"):
         train(
             replace(
                 whole.recipe,
@@ -250,6 +251,20 @@ def test_a_base_of_another_vocabulary_is_refused(
             FEW,
             base=whole.folder,
         )
+
+
+def test_a_base_of_clones_with_other_anchors_is_refused(
+    cloned: Shards, cloned_recipe: Recipe, text: Any, tmp_path: Path
+) -> None:
+    """As many ids, of which others are shared: those of the base would stand for other pieces of the clone."""
+    base = train(cloned_recipe, cloned, tmp_path / "base", FEW)
+    others = write_shards(
+        text, cloned.vocabulary, tmp_path / "others", clones=Clones("synA", 2, 0.5), languages=["synA"]
+    )
+    at = Base(open_checkpoint(base.folder).weights_fingerprint, 1, 1.0)
+    continued = replace(cloned_recipe, base=at, data=replace(cloned_recipe.data, shards=others.fingerprint))
+    with pytest.raises(InputError, match=r"with 2 clones of synA, 0 of .* the shards have .* 0.5 of"):
+        train(continued, others, tmp_path / "continued", FEW, base=base.folder)
 
 
 def test_a_base_within_a_schedule_has_the_shares_of_its_first_stages(recipe: Recipe, tmp_path: Path) -> None:

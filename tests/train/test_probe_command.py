@@ -71,7 +71,8 @@ def test_each_run_of_a_pack_has_rows_of_its_own(
     recipes = (cloned_recipe, replace(cloned_recipe, seed=1))
     models = [initial(recipe.shape, recipe.seed) for recipe in recipes]
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *models)
-    save(tmp_path, 12, recipes, cloned.vocabulary.fingerprint, State(stacked, {}), jnp.zeros((2, 12)))
+    ids = (cloned.vocabulary.fingerprint, cloned.manifest["clones"])
+    save(tmp_path, 12, recipes, ids[0], State(stacked, {}), jnp.zeros((2, 12)), ids[1])
     settings = ProbeSettings(pairs=8)
     first, second = probe_checkpoint(tmp_path, cloned, [("synA", "synA#2")], settings)
     assert [first.run, second.run] == [recipe.name for recipe in recipes]
@@ -93,8 +94,14 @@ def test_text_of_another_vocabulary_clone_or_language_is_refused(
     )
     refused("two different languages", run_folder, "--shards", cloned.folder, "--pair", "synA,synA")
     refused("give --pair A,B", run_folder, "--shards", cloned.folder)
-    # The same bytes without the clones have fewer ids than the model.
-    refused("576 ids, but .* has 257", run_folder, "--shards", shards.folder, "--pair", "synA,synB")
+    refused(
+        "with 2 clones of synA, 0 of the ids shared, .* have no clones",
+        run_folder,
+        "--shards",
+        shards.folder,
+        "--pair",
+        "synA,synB",
+    )
     pair = (run_folder, "--shards", cloned.folder, "--pair", "synA,synA#2")
     refused(r"not to 'm\.csv'", *pair, "--to", tmp_path / "m.csv")
     other = tmp_path / "other.parquet"

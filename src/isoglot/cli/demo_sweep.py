@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,7 +152,7 @@ def _print_identified(fitted: Fit) -> None:
 def _ends(ends: Any) -> str:
     from isoglot.cli.display import interval
 
-    return "-" if ends is None or ends[0] is None else interval(ends[0], ends[1])
+    return "-" if ends is None or math.isnan(ends[0]) else interval(ends[0], ends[1])
 
 
 def _print_plan(fitted: Fit, runs: Runs) -> None:

@@ -255,10 +255,15 @@ def _print_long(found: dict[str, Any]) -> None:
         for name, p in group["params"].items():
             ends = _ends(p, found, 4)
             profile = "-" if p["profile_95"] is None else interval(*p["profile_95"])
-            judged = "" if p["identified"] is None else "identified" if p["identified"] else "NOT IDENTIFIED"
-            rows.append([name, number(p["value"], 6), ends, profile, judged])
+            rows.append([name, number(p["value"], 6), ends, profile, _judged(p)])
         title = f"{group['group']} ({group['status']})" if group["group"] else group["status"]
         print_table(title, ["", "value", level, "95% profile", ""], rows)
+
+
+def _judged(parameter: dict[str, Any]) -> str:
+    if parameter["at_bound"]:
+        return "at its bound"
+    return {None: "", True: "identified", False: "NOT IDENTIFIED"}[parameter["identified"]]
 
 
 def _ends(parameter: dict[str, Any], found: dict[str, Any], digits: int) -> str:

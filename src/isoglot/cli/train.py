@@ -141,7 +141,7 @@ def train_command(
                 f"--write {write} writes one recipe, but {len(made)} are asked for: write each alone"
             )
         return _write(made[0], write)
-    with _bar(made[0].steps) as tell, _stop_asked() as stop:
+    with _bar(made[0].steps) as tell, _stop_asked(hosts) as stop:
         settings = _settings(documents, every, devices, strategy, remat, pack, tell, stop)
         if pack:
             done = train_pack(made, text, to, settings, base)
@@ -253,12 +253,15 @@ def _bar(steps: int) -> Iterator[Callable[..., None] | None]:
 
 
 @contextmanager
-def _stop_asked() -> Iterator[Callable[[], bool] | None]:
-    """Whether Ctrl-C (or a scheduler's SIGTERM) came: the first ends a run after its step, a second ends at once."""
+def _stop_asked(hosts: int) -> Iterator[Callable[[], bool] | None]:
+    """Whether Ctrl-C (or a scheduler's SIGTERM) came: the first ends a run after its step, a second ends at once.
+
+    Hosts of one run would have to agree on the step: there the first ends at once.
+    """
     import signal
     import threading
 
-    if threading.current_thread() is not threading.main_thread():
+    if hosts > 1 or threading.current_thread() is not threading.main_thread():
         yield None
         return
     asked: list[int] = []

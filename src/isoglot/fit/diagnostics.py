@@ -16,6 +16,8 @@
 | `outlier_sensitivity` | leaving out the largest residuals gives a different answer |
 | `effective_data_floor` | negative transfer pushed effective data to its floor |
 | `continued_runs` | rows continue a base whose tokens the law takes for tokens of their own mixture |
+| `mixed_phases` | losses from before and after the cool-down are fitted as one |
+| `mixed_eval_sets` | losses of a language were scored on several sets of text |
 | `several_languages` | one set of parameters was fitted to several languages |
 """
 

@@ -16,6 +16,7 @@ from isoglot.fit.job import Job
 from isoglot.fit.layout import Layout
 from isoglot.fit.objective import Objective, make_objective
 from isoglot.fit.result import Fit
+from isoglot.fit.row_findings import row_findings
 from isoglot.fit.solver import Program, compile_solver
 from isoglot.fit.table import Table, bind_law, make_table, pad
 from isoglot.fit.transfer_sets import TransferOption, transfer_sets
@@ -100,29 +101,14 @@ def fit(
     if check:
         say("profiles and checks")
         fitted = assess(fitted, Evidence(job.program, data, best, job.free(data)))
-        if by is None and len(runs.languages) > 1:
-            message = f"{len(runs.languages)} languages share one set of parameters"
-            mixed = Diagnostic("several_languages", message, "pass by='language' to fit each alone")
-            fitted = replace(fitted, diagnostics=(*fitted.diagnostics, mixed))
-        fitted = replace(fitted, diagnostics=(*fitted.diagnostics, *_continued(runs, bound)))
+        found = row_findings(runs, bound, grouped=by is not None)
+        fitted = replace(fitted, diagnostics=(*fitted.diagnostics, *found))
         if not bound.centred:
             message = "the law is not the same in other units of N and D, so these were not centred"
             advice = "starts and conditioning are weaker; let every number with a unit be a parameter"
-            found = Diagnostic("uncentred", message, advice)
-            fitted = replace(fitted, diagnostics=(*fitted.diagnostics, found))
+            uncentred = Diagnostic("uncentred", message, advice)
+            fitted = replace(fitted, diagnostics=(*fitted.diagnostics, uncentred))
     return fitted
-
-
-def _continued(runs: Runs, law: AbstractLaw) -> tuple[Diagnostic, ...]:
-    """Rows of continued runs, unless the law tells the base's tokens from the later ones."""
-    if "init_tokens" not in runs.frame.columns or any(c.name == "init_tokens" for c in law.columns):
-        return ()
-    rows = sum((value or 0) > 0 for value in runs.frame["init_tokens"].to_list())
-    if not rows:
-        return ()
-    message = f"{rows} rows continue a base, whose tokens count here as tokens of the row's own mixture"
-    advice = "fit fresh runs alone, or use a law of continued runs (dcpt, transfer_hernandez, finetune_multiplicative)"
-    return (Diagnostic("continued_runs", message, advice),)
 
 
 def _shared(law: AbstractLaw, pool: Pool) -> tuple[str, ...]:

@@ -89,6 +89,10 @@ class Fit:
     left_out: Mapping[str, int] = field(default_factory=dict)
     starts: Mapping[str, int] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        groups = f"{len(self.groups)} groups by {', '.join(self.by)}" if self.by else "one group"
+        return f"Fit({self.spec.text!r}, {self.status}, {self.num_rows} rows, {groups})"
+
     @property
     def status(self) -> str:
         """The worst status of any group; `published` for constants that were not fitted here."""
@@ -161,18 +165,34 @@ class Fit:
         `bootstrap` takes percentiles of the cluster bootstrap (default), `expanded` stretches them for few clusters,
         `laplace` draws from the cluster-robust covariance, `profile` follows the likelihood. All are given the
         form of the law; A and B are meaningless without their exponents. Ends are NaN where a group has no more
-        clusters than parameters.
+        clusters than parameters, and where every refit rests on a bound: refits cannot tell how far off it lies.
         """
         self.require_method(method)
         if method == "profile":
             return self._profile_intervals(level)
         values = self._natural(self.draw_vectors(method, level))
         low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], axis=0)
+        low, high = (np.where(self.at_bounds, np.nan, ends) for ends in (low, high))
         rows = []
         for g in range(len(self.groups)):
             ends = {key: (float(low[g, at]), float(high[g, at])) for at, key in enumerate(self.keys(g))}
             rows.append(ends)
         return self._nested(rows)
+
+    @cached_property
+    def at_bounds(self) -> np.ndarray:
+        """Which fitted coordinates (G, slots) rest on a bound of their domain, in the estimate and every draw."""
+        if self.drawn != "bootstrap" or self.grade != "fitted":
+            return np.zeros(self.vectors.shape, bool)
+        ends = (self.layout.lower, self.layout.upper)
+        all_draws = (
+            self.vectors[None] if self.draws is None else np.concatenate([self.vectors[None], self.draws])
+        )
+        near = [np.abs(all_draws - end) < 1e-9 * np.maximum(1.0, np.abs(end)) for end in ends]
+        rests = np.logical_or(
+            *(np.isfinite(end) & at.all(axis=0) for end, at in zip(ends, near, strict=True))
+        )
+        return rests if self.pinned is None else rests & ~self.pinned
 
     def _profile_intervals(self, level: float) -> dict[str, Any]:
         from isoglot.fit.quantities import profile_parameters

@@ -28,6 +28,7 @@ def to_dict(fitted: Fit, level: float = 0.9, method: Method = "bootstrap") -> di
                         "low": None if ends is None or key not in ends else _end(fitted, at, ends[key][0]),
                         "high": None if ends is None or key not in ends else _end(fitted, at, ends[key][1]),
                         "held": bool(fitted.pinned is not None and fitted.pinned[g, at]),
+                        "at_bound": bool(fitted.at_bounds[g, at]),
                         "profile_95": [_end(fitted, at, judged[slot][0]), _end(fitted, at, judged[slot][1])]
                         if (slot := fitted.layout.keys[at]) in judged
                         else None,

@@ -22,6 +22,7 @@ import numpy as np
 from isoglot.core.errors import InputError, MissingExtraError
 from isoglot.core.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from isoglot.tokenizer.store import read_json, sha256_of, whole_folder, write_json
+from isoglot.train.model import Transformer, initial
 
 FORMAT = 1
 WEIGHTS, OPTIMISER, RECORD = "weights.safetensors", "optimiser.safetensors", "checkpoint.json"
@@ -36,6 +37,7 @@ class Checkpoint:
     recipes: tuple[Recipe, ...]
     vocabulary: str
     hashes: dict[str, str]
+    clones: dict[str, Any] | None = None
 
     @property
     def weights_fingerprint(self) -> str:
@@ -50,9 +52,18 @@ class Checkpoint:
 
 
 def save(
-    folder: Path, step: int, recipes: tuple[Recipe, ...], vocabulary: str, state: Any, losses: np.ndarray
+    folder: Path,
+    step: int,
+    recipes: tuple[Recipe, ...],
+    vocabulary: str,
+    state: Any,
+    losses: np.ndarray,
+    clones: dict[str, Any] | None = None,
 ) -> Checkpoint:
-    """Write the checkpoint of a step below `folder`; `state` holds `model` and `optimiser`, on the host."""
+    """Write the checkpoint of a step below `folder`; `state` holds `model` and `optimiser`, on the host.
+
+    `vocabulary` and `clones` (as the shards' manifest has them) say what each id means.
+    """
     safetensors = _safetensors()
     place = folder / f"step-{step:08d}"
     parts = {
@@ -71,10 +82,11 @@ def save(
             "step": step,
             "recipes": [recipe_to_dict(recipe) for recipe in recipes],
             "vocabulary": vocabulary,
+            "clones": clones,
             "sha256": hashes,
         }
         write_json(partial / RECORD, record)
-    return Checkpoint(place, step, recipes, vocabulary, hashes)
+    return Checkpoint(place, step, recipes, vocabulary, hashes, clones)
 
 
 def open_checkpoint(folder: str | Path) -> Checkpoint:
@@ -86,7 +98,8 @@ def open_checkpoint(folder: str | Path) -> Checkpoint:
     record = read_json(place / RECORD, "the record of a checkpoint")
     try:
         recipes = tuple(recipe_from_dict(tree) for tree in record["recipes"])
-        return Checkpoint(place, int(record["step"]), recipes, record["vocabulary"], record["sha256"])
+        step, vocabulary = int(record["step"]), record["vocabulary"]
+        return Checkpoint(place, step, recipes, vocabulary, record["sha256"], record["clones"])
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{place / RECORD}: is no record of a checkpoint ({error}); use an earlier step"
@@ -125,9 +138,37 @@ def load(checkpoint: Checkpoint, like: Any) -> tuple[Any, np.ndarray]:
     return type(like)(model, optimiser), losses
 
 
-def load_model(checkpoint: Checkpoint, like: Any) -> Any:
-    """The weights alone, in the form of `like`; InputError as `load`."""
-    return _fill(like, _read(checkpoint, WEIGHTS), checkpoint.folder / WEIGHTS)
+def load_models(checkpoint: Checkpoint) -> list[Transformer]:
+    """The weights alone, of each run of a checkpoint; InputError as `load`."""
+    count, shape = len(checkpoint.recipes), checkpoint.recipes[0].shape
+    like = jax.eval_shape(lambda: initial(shape, 0))
+    if count > 1:
+        like = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), like)
+    whole = _fill(like, _read(checkpoint, WEIGHTS), checkpoint.folder / WEIGHTS)
+    if count == 1:
+        return [whole]
+    return [jax.tree.map(lambda leaf, at=at: leaf[at], whole) for at in range(count)]
+
+
+def require_ids(checkpoint: Checkpoint, shards: Any) -> None:
+    """Raise InputError unless an id means the same to a checkpoint and to shards: one vocabulary, the same clones."""
+    if checkpoint.vocabulary != shards.vocabulary.fingerprint:
+        raise InputError(
+            f"{checkpoint.folder}: was trained with another vocabulary ({checkpoint.vocabulary[:16]}) than that of the "
+            f"shards ({shards.vocabulary.fingerprint[:16]}); tokenise the text with the run's own (isoglot tokenize --from)"
+        )
+    mine, other = _clones_in_words(checkpoint.clones), _clones_in_words(shards.manifest["clones"])
+    if mine != other:
+        raise InputError(
+            f"{checkpoint.folder}: was trained with {mine}, the shards have {other}; give shards with the same"
+        )
+
+
+def _clones_in_words(clones: dict[str, Any] | None) -> str:
+    if clones is None:
+        return "no clones"
+    anchors = f"{clones['anchor_fraction']:g} of the ids shared, drawn from seed {clones['seed']}"
+    return f"{clones['count']} clones of {clones['base']}, {anchors}"
 
 
 def named(tree: Any) -> dict[str, np.ndarray]:

@@ -17,9 +17,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-
 from isoglot.core.errors import InputError, MissingExtraError
 from isoglot.core.languages import base_label, parse_label
 from isoglot.core.recipe import Recipe, recipe_to_dict
@@ -27,9 +24,8 @@ from isoglot.tokenizer.hugging_face import tokenizer_files
 from isoglot.tokenizer.shards import Shards
 from isoglot.tokenizer.store import require_free, sha256_of, whole_folder, write_json
 from isoglot.tokenizer.vocabulary import Vocabulary, load_vocabulary
-from isoglot.train.checkpoint import Checkpoint, load_model
+from isoglot.train.checkpoint import Checkpoint, load_models
 from isoglot.train.llama import check_llama, llama_config, llama_weights
-from isoglot.train.model import Transformer, initial
 from isoglot.train.model_card import model_card
 
 FORMAT = 1
@@ -70,7 +66,7 @@ def export_llama(
     files["config.json"] = llama_config(recipe.shape, recipe.data.sequence, end)
     files["generation_config.json"] = {"bos_token_id": end, "eos_token_id": end}
     card = model_card(checkpoint, recipe, *_sentences(vocabulary, label, tokenizer))
-    weights = llama_weights(member_model(checkpoint, recipe))
+    weights = llama_weights(load_models(checkpoint)[checkpoint.recipes.index(recipe)])
     with whole_folder(to) as partial:
         for name, content in files.items():
             _write(partial / name, json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
@@ -103,19 +99,6 @@ def member_recipe(checkpoint: Checkpoint, run: str | None = None) -> Recipe:
     if len(found) > 1:
         raise InputError(f"{checkpoint.folder}: holds a pack of runs: name one of {names}")
     return found[0]
-
-
-def member_model(checkpoint: Checkpoint, recipe: Recipe) -> Transformer:
-    """The weights of one of a checkpoint's recipes; InputError for files that were cut off or altered."""
-    like = jax.eval_shape(lambda: initial(recipe.shape, recipe.seed))
-    count = len(checkpoint.recipes)
-    if count == 1:
-        alone: Transformer = load_model(checkpoint, like)
-        return alone
-    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), jnp.float32), like)
-    at = checkpoint.recipes.index(recipe)
-    member: Transformer = jax.tree.map(lambda leaf: leaf[at], load_model(checkpoint, stacked))
-    return member
 
 
 def _vocabulary(checkpoint: Checkpoint) -> Vocabulary:

@@ -1,24 +1,16 @@
 """The training loop: batches in, updates, evaluations and checkpoints out.
 
-    outputs of a run, in <folder>/<name of the recipe>/
-        recipe.json             what was trained
-        vocabulary/             the vocabulary, so that the folder stands alone
-        runs.parquet            rows of the run table, a language and evaluation each
-        losses.parquet          training loss and learning rate of every step
-        checkpoints/step-.../   the last, and those asked for
-
-A run that was cut resumes from its last checkpoint, bit for bit on equal hardware and number of threads. A run
-that shares a trunk with another starts from the other's checkpoint before the cool-down (`train_branches`).
+What a run leaves is `isoglot.train.run_folder`. A run that was cut resumes from its last checkpoint, bit for bit on
+equal hardware and number of threads. A run that shares a trunk with another starts from the other's checkpoint before
+the cool-down (`train_branches`).
 """
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +18,14 @@ import jax
 import numpy as np
 
 from isoglot.core.errors import InputError, NoAnswerError, StoppedError
-from isoglot.core.recipe import Recipe, recipe_to_dict
-from isoglot.train.checkpoint import Checkpoint, checkpoints, load, load_model, open_checkpoint, save
+from isoglot.core.recipe import Recipe
+from isoglot.train.checkpoint import Checkpoint, load, load_models, open_checkpoint, require_ids
 from isoglot.train.evaluate import Evaluation, Evaluator, eval_set
-from isoglot.train.model import Transformer, initial
-from isoglot.train.optimiser import learning_rate
+from isoglot.train.model import Transformer
 from isoglot.train.parallel import Placement
 from isoglot.train.program import DTYPES, Program, State, program
 from isoglot.train.records import rows
+from isoglot.train.run_folder import RunFolder
 
 # Losses stay on the device until this many are there: reading each would make the device wait for the host.
 LOSSES_AT_ONCE = 50
@@ -73,7 +65,7 @@ class Trained:
 def train(
     recipe: Recipe,
     shards: Any,
-    folder: str | Path,
+    to: str | Path,
     settings: Settings | None = None,
     base: str | Path | None = None,
     trunk: Checkpoint | None = None,
@@ -85,13 +77,13 @@ def train(
     Raises InputError for text, base or trunk that are not the recipe's, NoAnswerError if the loss stops being a
     number, StoppedError if `settings.stop` says so.
     """
-    return train_pack([recipe], shards, folder, settings, base, trunk)[0]
+    return train_pack([recipe], shards, to, settings, base, trunk)[0]
 
 
 def train_pack(
     recipes: Sequence[Recipe],
     shards: Any,
-    folder: str | Path,
+    to: str | Path,
     settings: Settings | None = None,
     base: str | Path | None = None,
     trunk: Checkpoint | None = None,
@@ -101,10 +93,11 @@ def train_pack(
     run = program(recipes, shards, settings.remat)
     place = settings.placement or Placement((jax.local_devices()[0],), packed=run.packed)
     place.check_batch(recipes[0].data.batch)
-    home = Path(folder) / run.name
-    _open_folder(home, run, shards, place)
+    home = Path(to) / run.name
+    folder = RunFolder(home, run, shards, writes=place.host == 0)
+    folder.open()
 
-    state, start, losses = _start(run, home, base, trunk, shards)
+    state, start, losses = _start(run, folder.checkpoints, base, trunk, shards)
     place.agree(start)
     state = place.put_state(state)
     evaluate = sorted({*recipes[0].evaluate, run.steps})
@@ -112,7 +105,7 @@ def train_pack(
     evaluator = Evaluator(
         shards, shards.languages, recipes[0].data.sequence, settings.evaluation, DTYPES[recipes[0].precision]
     )
-    found, scored_as = _known_rows(home, start), eval_set(shards, settings.evaluation)
+    found, scored_as = folder.rows_until(start), eval_set(shards, settings.evaluation)
     waiting: list[jax.Array] = []
     told = time.monotonic()
 
@@ -122,7 +115,7 @@ def train_pack(
             found += _evaluate(run, evaluator, place.fetch(state.model), step, shards, scored_as)
         if step > start and (step in keep or (settings.every and step % settings.every == 0)):
             losses = _collect(losses, waiting, step)
-            _keep(home, run, step, place, state, losses, found, keep, shards)
+            folder.keep(step, place.fetch(state), losses, found, keep)
         if step == run.steps:
             break
         inputs, targets = run.batch(step, place.host, place.hosts)
@@ -134,13 +127,14 @@ def train_pack(
                 settings.tell(step + 1, run.steps, losses[..., -1])
         if settings.stop and place.hosts == 1 and step + 1 < run.steps and settings.stop():
             losses = _collect(losses, waiting, step + 1)
-            _keep(home, run, step + 1, place, state, losses, found, keep, shards)
+            folder.keep(step + 1, place.fetch(state), losses, found, keep)
             raise StoppedError(
                 f"{home}: stopped at step {step + 1} of {run.steps}, a checkpoint is written; "
                 "the same command goes on from there"
             )
 
-    results = _finish(run, home, place.fetch(state.model), found, losses, place, scored_as)
+    folder.finish(losses, found)
+    results = _results(run, home, place.fetch(state.model), found, losses, scored_as)
     place.wait()
     return results
 
@@ -148,7 +142,7 @@ def train_pack(
 def train_branches(
     recipes: Sequence[Recipe],
     shards: Any,
-    folder: str | Path,
+    to: str | Path,
     settings: Settings | None = None,
     base: str | Path | None = None,
 ) -> list[Trained]:
@@ -165,37 +159,22 @@ def train_branches(
     settings = settings or Settings()
     longest = max(recipes, key=lambda recipe: recipe.stable_steps)
     leaves = tuple(recipe.stable_steps for recipe in recipes)
-    keeping = Settings(**{**vars(settings), "keep": (*settings.keep, *leaves)})
-    done = {longest.fingerprint: train(longest, shards, folder, keeping, base)}
+    keeping = replace(settings, keep=(*settings.keep, *leaves))
+    done = {longest.fingerprint: train(longest, shards, to, keeping, base)}
     for recipe in recipes:
         if recipe.fingerprint not in done:
-            left = Path(folder) / longest.name / "checkpoints" / f"step-{recipe.stable_steps:08d}"
+            left = Path(to) / longest.name / "checkpoints" / f"step-{recipe.stable_steps:08d}"
             # A longest run that was finished before, alone, has kept no trunk: the branch is then trained whole.
             trunk = open_checkpoint(left) if left.exists() else None
-            done[recipe.fingerprint] = train(recipe, shards, folder, settings, base, trunk)
+            done[recipe.fingerprint] = train(recipe, shards, to, settings, base, trunk)
     return [done[recipe.fingerprint] for recipe in recipes]
 
 
-def _open_folder(home: Path, run: Program, shards: Any, place: Placement) -> None:
-    if place.host:
-        return
-    home.mkdir(parents=True, exist_ok=True)
-    recipes = [recipe_to_dict(recipe) for recipe in run.recipes]
-    text = json.dumps(recipes if run.packed else recipes[0], indent=1) + "\n"
-    (home / "recipe.json").write_text(text, encoding="utf-8")
-    if not (home / "vocabulary").exists():
-        partial = home / ".vocabulary"
-        shutil.rmtree(partial, ignore_errors=True)
-        shards.vocabulary.save(partial)
-        partial.rename(home / "vocabulary")
-
-
 def _start(
-    run: Program, home: Path, base: str | Path | None, trunk: Checkpoint | None, shards: Any
+    run: Program, own: list[Path], base: str | Path | None, trunk: Checkpoint | None, shards: Any
 ) -> tuple[State, int, np.ndarray]:
     """State, step and losses to go on from: the run's own last checkpoint, a trunk, a base, or fresh weights."""
     like = jax.eval_shape(run.fresh)
-    own = checkpoints(home / "checkpoints")
     if own:
         last = open_checkpoint(own[-1])
         state, losses = load(last, like)
@@ -226,13 +205,13 @@ def _base_model(recipe: Recipe, base: str | Path | None, shards: Any) -> Transfo
             f"{found.folder}: has weights {found.weights_fingerprint[:16]}, but recipe {recipe.name} continues "
             f"{recipe.base.weights[:16]}: give the checkpoint that it names"
         )
-    if found.vocabulary != shards.vocabulary.fingerprint:
+    require_ids(found, shards)
+    if found.recipes[0].shape != recipe.shape or len(found.recipes) > 1:
         raise InputError(
-            f"{found.folder}: was trained with vocabulary {found.vocabulary[:16]}, but the shards have "
-            f"{shards.vocabulary.fingerprint[:16]}: tokenise the new text with the base's own (isoglot tokenize --from)"
+            f"{found.folder}: holds {len(found.recipes)} run(s) of shape {found.recipes[0].shape}, but recipe "
+            f"{recipe.name} continues one of {recipe.shape}: give a run of its own, of this shape"
         )
-    model: Transformer = load_model(found, jax.eval_shape(lambda: initial(recipe.shape, 0)))
-    return model
+    return load_models(found)[0]
 
 
 def _check_trunk(recipe: Recipe, trunk: Checkpoint) -> None:
@@ -276,83 +255,12 @@ def _collect(losses: np.ndarray, waiting: list[jax.Array], step: int) -> np.ndar
     return np.concatenate([losses, new], axis=-1)
 
 
-def _keep(
-    home: Path,
-    run: Program,
-    step: int,
-    place: Placement,
-    state: State,
-    losses: np.ndarray,
-    found: list[dict[str, Any]],
-    keep: set[int],
-    shards: Any,
-) -> None:
-    """Write a checkpoint and the rows so far; remove checkpoints that were only for resuming."""
-    whole = place.fetch(state)
-    if place.host:
-        return
-    _write_rows(home, found)
-    folder = home / "checkpoints"
-    save(folder, step, run.recipes, shards.vocabulary.fingerprint, whole, losses)
-    for older in checkpoints(folder)[:-1]:
-        if int(older.name.removeprefix("step-")) not in keep:
-            shutil.rmtree(older)
-
-
-def _known_rows(home: Path, start: int) -> list[dict[str, Any]]:
-    """Rows that an earlier part of the run wrote, up to the step that it resumes from."""
-    import polars as pl
-
-    path = home / "runs.parquet"
-    if not start or not path.is_file():
-        return []
-    try:
-        return pl.read_parquet(path).filter(pl.col("step") <= start).to_dicts()
-    except pl.exceptions.PolarsError:
-        raise InputError(
-            f"{path}: damaged, no table of runs; delete it, and the run is scored again"
-        ) from None
-
-
-def _write_rows(home: Path, found: list[dict[str, Any]]) -> None:
-    import polars as pl
-
-    if not found:
-        return
-    partial = home / ".runs.parquet"
-    pl.DataFrame(found, infer_schema_length=None).write_parquet(partial)
-    partial.rename(home / "runs.parquet")
-
-
-def _finish(
-    run: Program,
-    home: Path,
-    models: Any,
-    found: list[dict[str, Any]],
-    losses: np.ndarray,
-    place: Placement,
-    scored_as: str,
+def _results(
+    run: Program, home: Path, models: Any, found: list[dict[str, Any]], losses: np.ndarray, scored_as: str
 ) -> list[Trained]:
-    import polars as pl
-
     results = []
     for at, recipe in enumerate(run.recipes):
         model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
         mine = [row for row in found if (row["run"], row["eval_set"]) == (recipe.name, scored_as)]
         results.append(Trained(recipe, home, model, mine, losses[at] if run.packed else losses))
-    if not place.host:
-        _write_rows(home, found)
-        table = [
-            {
-                "run": one.recipe.name,
-                "step": step,
-                "loss": float(loss),
-                "rate": learning_rate(one.recipe.optimiser, run.steps, step),
-            }
-            for one in results
-            for step, loss in enumerate(one.losses)
-        ]
-        partial = home / ".losses.parquet"
-        pl.DataFrame(table).write_parquet(partial)
-        partial.rename(home / "losses.parquet")
     return results

@@ -17,13 +17,12 @@ from isoglot.corpora.synthetic import Synthetic
 from isoglot.tokenizer.shards import Shards
 from isoglot.train.aligned_text import aligned_text
 from isoglot.train.alignment import hidden_alignment, untrained_alignment
-from isoglot.train.build import VOCABULARY_MULTIPLE
-from isoglot.train.checkpoint import Checkpoint, load_model, open_checkpoint
+from isoglot.train.checkpoint import load_models, open_checkpoint, require_ids
 from isoglot.train.embedding_alignment import embedding_alignment
 from isoglot.train.gradient_alignment import gradient_alignment
 from isoglot.train.labelled_text import TransferTask, task_from_file, topic_transfer
 from isoglot.train.measures import Measure, table
-from isoglot.train.model import Transformer, initial
+from isoglot.train.model import Transformer
 from isoglot.train.zero_shot import zero_shot
 
 Tell = Callable[[str], None]
@@ -109,11 +108,11 @@ def probe_checkpoint(
 ) -> list[Probed]:
     """Probe a checkpoint, or the last of a run (each run of a pack), for some pairs.
 
-    Raises InputError for a checkpoint of another vocabulary than the shards', and as `probe_model`.
+    Raises InputError for a checkpoint of another vocabulary or other clones than the shards', and as `probe_model`.
     """
     checkpoint = open_checkpoint(folder)
-    _check_vocabulary(checkpoint, shards)
-    models = _models(checkpoint)
+    require_ids(checkpoint, shards)
+    models = [jax.tree.map(jnp.asarray, model) for model in load_models(checkpoint)]
     found = []
     for recipe, model in zip(checkpoint.recipes, models, strict=True):
         point = checkpoint.step * recipe.data.batch * recipe.data.sequence + (
@@ -135,33 +134,6 @@ def _task(shards: Shards, pair: tuple[str, str], how: ProbeSettings) -> Transfer
     return task_from_file(how.task, streams, how.seed)
 
 
-def _check_vocabulary(checkpoint: Checkpoint, shards: Shards) -> None:
-    size = checkpoint.recipes[0].shape.vocabulary
-    if checkpoint.vocabulary != shards.vocabulary.fingerprint:
-        raise InputError(
-            f"{checkpoint.folder}: was trained with another vocabulary than that of {shards.folder}; give shards "
-            "tokenised with the run's own (isoglot tokenize --from RUN)"
-        )
-    # The table of embeddings may be padded to a round size; clones differ by a whole vocabulary.
-    if not 0 <= size - shards.vocabulary_size < VOCABULARY_MULTIPLE:
-        raise InputError(
-            f"{checkpoint.folder}: has {size} ids, but {shards.folder} has {shards.vocabulary_size} with its clones; "
-            "give shards with the run's clones"
-        )
-
-
-def _models(checkpoint: Checkpoint) -> list[Transformer]:
-    """The weights of each run of a checkpoint."""
-    count = len(checkpoint.recipes)
-    shape = checkpoint.recipes[0].shape
-    like = jax.eval_shape(lambda: initial(shape, 0))
-    if count == 1:
-        return [jax.tree.map(jnp.asarray, load_model(checkpoint, like))]
-    stacked = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape), leaf.dtype), like)
-    whole = load_model(checkpoint, stacked)
-    return [jax.tree.map(lambda leaf, at=at: jnp.asarray(leaf[at]), whole) for at in range(count)]
-
-
 def _notes(
     recipe: Recipe, shards: Shards, pair: tuple[str, str], account: dict[str, dict[str, int]]
 ) -> list[str]:
@@ -172,9 +144,7 @@ def _notes(
     if unseen:
         notes.append(f"the run was not trained on {' and '.join(unseen)}")
     if recipe.data.shards != shards.fingerprint:
-        notes.append(
-            "the run was trained on other shards with this vocabulary: its clones, if any, must have the same anchors"
-        )
+        notes.append("the run was trained on other shards with this vocabulary and these clones")
     if account["embeddings"]["pieces compared"] == 0:
         notes.append("every piece has one id in both languages, so there are no embeddings to compare")
     return notes
