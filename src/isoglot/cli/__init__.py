@@ -25,6 +25,7 @@ from isoglot.cli import (
     probe,
     runs,
     share_exponent,
+    sweep,
     tokenize,
     train,
 )
@@ -42,6 +43,7 @@ app.add_typer(runs.app, name="runs")
 app.add_typer(laws.app, name="laws")
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(checkpoint.app, name="checkpoint")
+app.add_typer(sweep.app, name="sweep")
 app.command("tokenize")(tokenize.tokenize_command)
 app.command("train")(train.train_command)
 app.command("probe")(probe.probe_command)

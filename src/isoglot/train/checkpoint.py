@@ -201,11 +201,21 @@ def _fill(like: Any, arrays: dict[str, np.ndarray], where: Path) -> Any:
     return jax.tree_util.tree_unflatten(shape, [arrays[name] for name in names])
 
 
-def _read(checkpoint: Checkpoint, name: str) -> dict[str, np.ndarray]:
+def require_whole(checkpoint: Checkpoint) -> None:
+    """Raise InputError if a file of the checkpoint is missing, was cut off or altered."""
+    for name in checkpoint.hashes:
+        _require_file(checkpoint, name)
+
+
+def _require_file(checkpoint: Checkpoint, name: str) -> Path:
     path = checkpoint.folder / name
     if not path.is_file() or sha256_of(path) != checkpoint.hashes.get(name):
         raise InputError(f"{path}: is missing, cut off or altered since it was written; use an earlier step")
-    return dict(_safetensors().load_file(path))
+    return path
+
+
+def _read(checkpoint: Checkpoint, name: str) -> dict[str, np.ndarray]:
+    return dict(_safetensors().load_file(_require_file(checkpoint, name)))
 
 
 def _safetensors() -> Any:

@@ -133,9 +133,9 @@ def program(recipes: Sequence[Recipe], shards: Any, remat: bool = False) -> Prog
     """
     if not recipes:
         raise InputError("pack holds no recipes: give at least one")
-    first = _shared(recipes[0])
+    first = shared_by_pack(recipes[0])
     for recipe in recipes[1:]:
-        for (name, mine), (_, other) in zip(_shared(recipe).items(), first.items(), strict=True):
+        for (name, mine), (_, other) in zip(shared_by_pack(recipe).items(), first.items(), strict=True):
             if mine != other:
                 raise InputError(
                     f"recipe {recipe.name} has {name}={mine!r}, the first of its pack {other!r}: pack equal programs"
@@ -145,7 +145,7 @@ def program(recipes: Sequence[Recipe], shards: Any, remat: bool = False) -> Prog
     return Program(tuple(recipes), tuple(Loader(recipe, shards) for recipe in recipes), remat)
 
 
-def _shared(recipe: Recipe) -> dict[str, Any]:
+def shared_by_pack(recipe: Recipe) -> dict[str, Any]:
     """What runs of a pack must have in common."""
     optimiser = recipe.optimiser
     return {

@@ -1,0 +1,171 @@
+"""The folder of a sweep: everything that its workers share.
+
+    plans/0001.json     recipes and units, one file a design that was added; never changed
+    places.json         where this machine has the text and the base checkpoints
+    claims/             who works on what now
+    progress/           the latest step of each unit in work
+    runs/<unit>/        run folders with their checkpoints
+    records/<run>.json  one a finished run, never changed (or a URL, named in the first plan)
+    failures/           what went wrong
+    logs/               what workers printed
+
+A run is its recipe: a design that lists a run the sweep already has adds nothing for it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from isoglot.core.errors import InputError
+from isoglot.core.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from isoglot.runs.record import FOLDER as RECORDS
+from isoglot.runs.record import Records, read_store
+from isoglot.runs.record_store import RecordStore, open_store
+from isoglot.sweep.claims import exclusive
+from isoglot.sweep.failures import RETRIES
+from isoglot.sweep.units import Unit, plan_units
+from isoglot.tokenizer.store import read_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What all runs of a sweep have in common beside their recipes.
+
+    `retries` is how often an error is tried again (see `isoglot.sweep.failures`).
+    `documents` bounds the held-out documents that are scored (None: all); `checkpoints` is how many a run writes to
+    resume from; `records` is the URL of an object store for the records, or "" for the folder itself.
+    """
+
+    documents: int | None = None
+    checkpoints: int = 10
+    records: str = ""
+    retries: int = RETRIES
+
+
+@dataclass(frozen=True)
+class SweepFolder:
+    """A sweep on disk."""
+
+    home: Path
+
+    @cached_property
+    def _plans(self) -> list[dict[str, Any]]:
+        paths = sorted((self.home / "plans").glob("*.json"))
+        if not paths:
+            raise InputError(
+                f"{self.home}: holds no sweep; give the folder of one, or start one with isoglot sweep run DESIGN"
+            )
+        return [read_json(path, "a plan of a sweep") for path in paths]
+
+    @cached_property
+    def units(self) -> list[Unit]:
+        """All units, in the order in which they were planned."""
+        return [Unit.from_dict(tree) for plan in self._plans for tree in plan["units"]]
+
+    @cached_property
+    def conditions(self) -> Conditions:
+        """What all runs have in common."""
+        return Conditions(**self._plans[0]["conditions"])
+
+    @cached_property
+    def _recipes(self) -> dict[str, Any]:
+        return {name: tree for plan in self._plans for name, tree in plan["recipes"].items()}
+
+    def recipes(self, unit: Unit) -> list[Recipe]:
+        """The recipes of a unit, by its members."""
+        return [recipe_from_dict(self._recipes[name]) for name in unit.members]
+
+    @cached_property
+    def store(self) -> RecordStore:
+        """Where the records are."""
+        return open_store(self.conditions.records or self.home / RECORDS)
+
+    def records(self) -> Records:
+        """Every record, and what is damaged."""
+        return read_store(self.store)
+
+    @cached_property
+    def places(self) -> dict[str, dict[str, str]]:
+        """Folders of the text and of base checkpoints by fingerprint, on this machine."""
+        path = self.home / "places.json"
+        return json.loads(path.read_bytes()) if path.is_file() else {"text": {}, "bases": {}}
+
+    def run_folder(self, unit: Unit) -> Path:
+        """Where a unit's run folders lie."""
+        return self.home / "runs" / unit.name
+
+
+def add_design(home: Path, recipes: Sequence[Recipe], conditions: Conditions, pack: int = 1) -> SweepFolder:
+    """Plan the recipes that a sweep does not have yet, and return it; the folder is made if it is not there.
+
+    Raises InputError if the sweep was begun under other conditions: its runs would not be comparable.
+    """
+    plans = home / "plans"
+    try:
+        plans.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{home}: cannot be written ({error.strerror}); name another folder") from None
+    with exclusive(home / ".lock"):
+        known: set[str] = set()
+        if any(plans.glob("*.json")):
+            sweep = SweepFolder(home)
+            _require_same(home, sweep.conditions, conditions)
+            known = {name for unit in sweep.units for name in unit.members}
+        new = [recipe for recipe in recipes if recipe.name not in known]
+        if new or not known:
+            _write_plan(plans, new, conditions, pack)
+    return SweepFolder(home)
+
+
+def add_places(home: Path, text: Mapping[str, Path], bases: Mapping[str, Path]) -> None:
+    """Say where text and base checkpoints lie, beside what was said before."""
+    with exclusive(home / ".lock"):
+        known = SweepFolder(home).places
+        known["text"] |= {key: str(path.absolute()) for key, path in text.items()}
+        known["bases"] |= {key: str(path.absolute()) for key, path in bases.items()}
+        _write_whole(home / "places.json", json.dumps(known, indent=1))
+
+
+def _require_same(home: Path, before: Conditions, now: Conditions) -> None:
+    for name in ("documents", "records"):
+        first, second = getattr(before, name), getattr(now, name)
+        if first != second:
+            raise InputError(
+                f"{home}: was begun with {name}={first!r}, not {second!r}; use the same, or another folder"
+            )
+
+
+def _write_plan(plans: Path, recipes: Sequence[Recipe], conditions: Conditions, pack: int) -> None:
+    content = {
+        "format": FORMAT,
+        "conditions": vars(conditions),
+        "recipes": {recipe.name: recipe_to_dict(recipe) for recipe in recipes},
+        "units": [unit.to_dict() for unit in plan_units(recipes, pack)],
+    }
+    number = len(list(plans.glob("*.json"))) + 1
+    _write_whole(plans / f"{number:04d}.json", json.dumps(content))
+
+
+def _write_whole(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.rename(path)
+
+
+def remove_spent(folder: Path) -> None:
+    """Remove checkpoints of finished runs but the last of each: a trunk's were for its branches."""
+    for home in folder.glob("*/checkpoints"):
+        for older in sorted(home.glob("step-*"))[:-1]:
+            shutil.rmtree(older, ignore_errors=True)

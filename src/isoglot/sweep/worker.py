@@ -1,0 +1,49 @@
+"""A worker process: `python -m isoglot.sweep.worker FOLDER --driver NAME --slot N --parent PID`.
+
+The number of threads is set by the environment (NPROC) before anything numerical is imported, since it may decide the
+last bits of a loss. SIGINT and SIGTERM end the worker after its step, with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+STOPPED = 130
+
+
+def main() -> int:
+    """Work on a sweep; 0 when nothing is left, 130 when stopped."""
+    parser = argparse.ArgumentParser(prog="isoglot.sweep.worker")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--driver", default="alone")
+    parser.add_argument("--slot", type=int, default=0)
+    parser.add_argument("--parent", type=int, default=None)
+    parser.add_argument("--stale", type=float, default=None)
+    given = {name: value for name, value in vars(parser.parse_args()).items() if value is not None}
+    return work(given.pop("folder"), **given)
+
+
+def work(folder: Path, signals: bool = True, **options: Any) -> int:
+    """Walk a sweep's list with the training runner; the exit code of a worker."""
+    from isoglot.core.errors import StoppedError
+    from isoglot.sweep.folder import SweepFolder
+    from isoglot.sweep.training import Training
+    from isoglot.sweep.work import Worker
+
+    worker = Worker(SweepFolder(Path(folder)), Training(), **options)
+    if signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: worker.stopping.set())
+    try:
+        worker.walk()
+    except StoppedError:
+        return STOPPED
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
