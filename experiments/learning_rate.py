@@ -25,9 +25,10 @@ def main() -> None:
     if "--table" in sys.argv:
         TABLE.write_text(table(records()), encoding="utf-8")
         return
+    from isoglot.core.wish import Wish
     from isoglot.corpora.request import default_folder
     from isoglot.demo_sweep import prepare_text
-    from isoglot.train.build import Wish, build_recipe
+    from isoglot.train.build import build_recipe
     from isoglot.train.evaluate import Evaluation
     from isoglot.train.loop import Settings, train
 

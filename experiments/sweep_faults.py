@@ -63,7 +63,7 @@ def recipes(shards: Shards, seeds: int, steps: int) -> list[Recipe]:
 
 def begin(home: Path, shards: Shards, runs: Sequence[Recipe], pack: int = 1) -> SweepFolder:
     """A sweep of these runs, ready to be driven."""
-    sweep = add_design(home, runs, Conditions(documents=4, checkpoints=5, retries=100), pack)
+    sweep = add_design(home, runs, Conditions(documents=4, checkpoints=5, deaths=1000), pack)
     add_places(home, {shards.fingerprint: shards.folder}, {})
     return sweep
 
@@ -197,7 +197,9 @@ def disturb(
         while driver.poll() is None or not finished(sweep):
             if time.monotonic() - began > limit:
                 raise TimeoutError(f"{home}: not finished after {limit:g} s")
-            if driver.poll() is not None:
+            if (code := driver.poll()) is not None:
+                if code not in (0, -9):
+                    raise RuntimeError((home / "driver.log").read_text())
                 driver = drive(home, "local", 2, faults)
             killer.look()
             if not restarted and status_of(sweep).done >= len(runs) // 3:

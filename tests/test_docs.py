@@ -40,6 +40,13 @@ def test_readme_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Mixture" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["designs", "sweeps"])
+def test_python_of_the_pages_runs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for block in blocks(ROOT / "docs" / f"{name}.md", "python"):
+        exec(compile(block, name, "exec"), {})
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_documented_commands_and_options_exist(page: Path) -> None:
     group = typer.main.get_command(app)

@@ -68,7 +68,8 @@ def prepare_text(source: str, home: Path, say: Callable[[str], None]) -> tuple[C
 
 def recipes(shards: Shards) -> list[list[Recipe]]:
     """The recipes of the sweep: a trunk each, with its runs from short to long."""
-    from isoglot.train.build import Wish, build_recipe, shorter
+    from isoglot.core.wish import Wish, shorter
+    from isoglot.train.build import build_recipe
 
     found = []
     for shape in SHAPES:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from isoglot.core.errors import InputError
+from isoglot.core.mixture import shares_for, stages_for
 from isoglot.core.recipe import Stage
 from isoglot.core.schemes import proportional, unimax
-from isoglot.train.mixture import shares_for, stages_for
 
 SIZES = {"eng": 80e6, "fra": 10e6, "swh": 1e6}
 UNIQUE = np.array(list(SIZES.values()))

@@ -450,7 +450,9 @@ def test_paths(tmp_path: Path) -> None:
     (tmp_path / "runs.csv").write_text(HEAD + GOOD)
     with pytest.raises(RunTableError, match=r"^x does not exist \(did you mean runs\.csv\?\)$"):
         read_runs(tmp_path / "run.csv", name="x")
-    with pytest.raises(RunTableError, match=r"^x is a directory; name one file of it$"):
+    with pytest.raises(
+        RunTableError, match=r"^x is a folder without runs\.parquet; name one file of it, or make"
+    ):
         read_runs(tmp_path, name="x")
     with pytest.raises(InputError, match="not int"):
         read_runs(3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -17,11 +18,14 @@ from isoglot.core.errors import InputError, NoAnswerError, StoppedError
 from isoglot.runs.record import decode_record, encode_record, read_records
 from isoglot.runs.record_store import open_store
 from isoglot.sweep.claims import Claims
+from isoglot.sweep.driver import run_sweep
 from isoglot.sweep.failures import DEATHS
 from isoglot.sweep.folder import Conditions, SweepFolder, add_design
+from isoglot.sweep.local import LocalWorkers
 from isoglot.sweep.status import status_of
 from isoglot.sweep.units import Unit, plan_units
-from isoglot.sweep.work import Worker
+from isoglot.sweep.work import DiskFullError, Worker
+from isoglot.sweep.worker import DISK_FULL
 
 
 def sweep_of(home: Path, count: int = 5, **conditions: object) -> SweepFolder:
@@ -187,17 +191,28 @@ def test_a_crash_in_a_publication_leaves_one_record_or_none(
     assert len(runner.done) == (point != "named") and len(sweep.records().bodies) == 1
 
 
-def test_a_full_disk_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sweep = sweep_of(home, 1, retries=0)
+def test_a_full_disk_ends_the_worker_and_is_no_failure_of_a_run(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = sweep_of(home, 2, retries=0)
 
     def full(handle: int, content: object) -> int:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "write", full)
-        Worker(sweep, Trivial()).walk()
-    [unit] = status_of(sweep).units
-    assert unit.state == "failed" and "No space left on device" in unit.message
+        with pytest.raises(DiskFullError, match=r"a disk is full \(.*No space left on device\); make room"):
+            Worker(sweep, Trivial()).walk()
+    assert {(unit.state, unit.failures) for unit in status_of(sweep).units} == {("waiting", 0)}
+    # What a library says of it in its own words is known too.
+    worker = Worker(sweep, Trivial(fail(9, RuntimeError("I/O error: No space left on device (os error 28)"))))
+    with pytest.raises(DiskFullError):
+        worker.walk()
+    command = (sys.executable, "-c", f"raise SystemExit({DISK_FULL})")
+    with pytest.raises(NoAnswerError, match="a disk that its workers write to is full"):
+        run_sweep(sweep, LocalWorkers(home, "d", command=command), 1)
+    Worker(sweep, Trivial()).walk()
+    assert status_of(sweep).done == 2
 
 
 def test_records_that_were_cut_or_altered_are_named(home: Path) -> None:

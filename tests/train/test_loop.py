@@ -14,13 +14,14 @@ import pytest
 
 from isoglot.core.errors import InputError, NoAnswerError
 from isoglot.core.recipe import Base, Optimiser, Recipe, Stage, recipe_from_dict
+from isoglot.core.wish import shorter
 from isoglot.runs import read_runs
 from isoglot.tokenizer.bpe import train_bpe
 from isoglot.tokenizer.clones import Clones
 from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.tokenizer.vocabulary import load_vocabulary
 from isoglot.train import loop
-from isoglot.train.build import base_of, shorter
+from isoglot.train.build import base_of
 from isoglot.train.checkpoint import Checkpoint, checkpoints, open_checkpoint
 from isoglot.train.evaluate import Evaluation, Score
 from isoglot.train.loader import Loader

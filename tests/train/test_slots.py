@@ -13,7 +13,8 @@ from isoglot.core.errors import InputError
 from isoglot.core.recipe import Data, Optimiser, Recipe, Stage
 from isoglot.core.shapes import Shape
 from isoglot.core.splitmix import GOLDEN, WORD
-from isoglot.train.slots import Slots, count_below, seed_of, stage_ends
+from isoglot.core.stages import stage_ends
+from isoglot.train.slots import Slots, count_below, seed_of
 
 QUICK = settings(max_examples=100, deadline=None)
 SHAPE = Shape(layers=1, width=8, ffn=16, heads=2, head_width=4, vocabulary=256)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from isoglot.cli.sweep_design import design_command
 from isoglot.core.errors import InputError, NoAnswerError
 
 if TYPE_CHECKING:
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     from isoglot.sweep.folder import Conditions, SweepFolder
     from isoglot.sweep.status import Status
 
-app = typer.Typer(no_args_is_help=True, help="Run a list of recipes, each once, through any crash.")
+app = typer.Typer(no_args_is_help=True, help="Design a list of runs, and do each once, through any crash.")
+app.command("design")(design_command)
 
 FolderArgument = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a sweep.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -125,7 +127,6 @@ def retry(
     ] = None,
 ) -> None:
     """Let failed runs be tried again by the next `isoglot sweep run`; their failures are kept aside."""
-    from isoglot.sweep.failures import Failures
     from isoglot.sweep.folder import SweepFolder
 
     sweep = SweepFolder(folder)
@@ -134,7 +135,7 @@ def retry(
         if name not in known:
             raise InputError(f"{folder}: has no run {name}; isoglot sweep status {folder} --all lists them")
     wanted = {known[name] for name in runs} if runs else set(known.values())
-    failures = Failures(folder / "failures")
+    failures = sweep.failures()
     had = failures.forgive(sorted(wanted & failures.units()))
     typer.echo(f"{len(had)} units will be tried again: isoglot sweep run --to {folder}")
 

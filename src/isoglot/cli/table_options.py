@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 TableArgument = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="Run table: .csv .tsv .jsonl .ndjson .parquet .arrow .feather .ipc"),
+    typer.Argument(
+        metavar="FILE",
+        help="Run table: .csv .tsv .jsonl .ndjson .parquet .arrow .feather .ipc, or a folder of runs",
+    ),
 ]
 ColumnsOption = Annotated[
     list[str] | None,

@@ -13,7 +13,7 @@ from isoglot.core.errors import InputError
 
 if TYPE_CHECKING:
     from isoglot.core.recipe import Recipe
-    from isoglot.train.build import Wish
+    from isoglot.core.wish import Wish
     from isoglot.train.loop import Settings, Trained
 
 
@@ -155,7 +155,8 @@ def train_command(
 
 def _recipes(files: list[Path], asked: dict[str, Any], text: Any, base: Path | None) -> list[Recipe]:
     """Recipes from files, or one from options."""
-    from isoglot.train.build import Wish, build_recipe
+    from isoglot.core.wish import Wish
+    from isoglot.train.build import build_recipe
     from isoglot.train.checkpoint import open_checkpoint
 
     if not files:
@@ -185,7 +186,7 @@ def _read(path: Path) -> Recipe:
 
 def _shorter(recipe: Recipe, cool_downs: str) -> list[Recipe]:
     """Recipes of the same trunk that cool down earlier, their decay in the same proportion."""
-    from isoglot.train.build import shorter
+    from isoglot.core.wish import shorter
 
     try:
         counts = [float(piece) for piece in cool_downs.split(",")]

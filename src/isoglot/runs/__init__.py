@@ -6,6 +6,7 @@ or left out. Our own sweeps, an export of somebody's tracker and a published tab
 reads and checks; it never fits, plots or trains.
 """
 
+from isoglot.runs.import_runs import SourceColumn, check_import, import_runs, source_columns
 from isoglot.runs.importer import check_runs, read_runs
 from isoglot.runs.measures import read_measures
 from isoglot.runs.report import CheckReport, ImportReport, Note, Problem
@@ -17,7 +18,11 @@ __all__ = [
     "Note",
     "Problem",
     "Runs",
+    "SourceColumn",
+    "check_import",
     "check_runs",
+    "import_runs",
     "read_measures",
     "read_runs",
+    "source_columns",
 ]

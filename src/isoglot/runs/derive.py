@@ -15,7 +15,7 @@ from isoglot.runs.source import SourceTable
 
 _WAYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "params": (("params_non_embedding", "params_embedding"),),
-    "tokens": (("flops",), ("unique", "epochs")),
+    "tokens": (("flops",), ("unique", "epochs"), ("batch_tokens", "step")),
     "loss": (("perplexity",),),
 }
 _RUN_NAMES = ("run_id", "run_name", "runid", "run id", "experiment_id", "model_id")
@@ -45,10 +45,20 @@ def derive(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> pl.DataFram
         frame = _fill(frame, "params", parts, "params_non_embedding + params_embedding", ledger)
     if {"unique", "epochs"} <= set(frame.columns):
         frame = _fill(frame, "tokens", pl.col("unique") * pl.col("epochs"), "unique * epochs", ledger)
+    if {"batch_tokens", "step"} <= set(frame.columns):
+        frame = _fill(frame, *_tokens_of_steps(frame), ledger)
     if "flops" in frame.columns:
         frame = _fill(frame, "tokens", pl.col("flops") / (6 * n), "flops / (6 * params)", ledger)
     frame = _identify(frame, plan, ledger)
     return _fill(frame, "flops", 6 * n * d, "6 * params * tokens", ledger)
+
+
+def _tokens_of_steps(frame: pl.DataFrame) -> tuple[str, pl.Expr, str]:
+    """Tokens seen as steps times tokens a step, on top of those of the base that a continued run starts from."""
+    seen = pl.col("batch_tokens") * pl.col("step")
+    if "init_tokens" not in frame.columns:
+        return "tokens", seen, "batch_tokens * step"
+    return "tokens", seen + pl.col("init_tokens").fill_null(0.0), "batch_tokens * step + init_tokens"
 
 
 def _fill(frame: pl.DataFrame, name: str, value: pl.Expr, formula: str, ledger: Ledger) -> pl.DataFrame:

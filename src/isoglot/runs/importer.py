@@ -20,6 +20,7 @@ from isoglot.runs.derive import count_languages, derive, require_columns, requir
 from isoglot.runs.groups import Groups, group_languages
 from isoglot.runs.labels import label_column
 from isoglot.runs.ledger import Ledger, Stop, refuse
+from isoglot.runs.logged_points import keep_points, leave_out_raw
 from isoglot.runs.repeats import CHOICES, settle_duplicates
 from isoglot.runs.report import CheckReport
 from isoglot.runs.reshape import check_shape, melt
@@ -28,13 +29,14 @@ from isoglot.runs.shares import join_own, settle_sums
 from isoglot.runs.size_limit import DEFAULT_MAX_CELLS, SizeLimit
 from isoglot.runs.source import SourceTable, display_name, load_source
 from isoglot.runs.table import Runs
+from isoglot.runs.trackers.harvest import Excluded
 from isoglot.runs.units import of_either_sign, settle_convention, settle_unit
 from isoglot.runs.validate import check_columns
 from isoglot.runs.where import select_rows
 
 
 @dataclass(frozen=True)
-class _Request:
+class Request:
     """What the caller asked for, beside the source."""
 
     columns: Mapping[str, str] | None
@@ -44,14 +46,18 @@ class _Request:
     where: Mapping[str, object] | None
     duplicates: str
     limit: SizeLimit
+    # Set where the rows were logged by a tracker: which of its steps to keep, and which rows it marks as removed.
+    steps: str | None = None
+    excluded: Excluded | None = None
 
     def __post_init__(self) -> None:
-        _require_choice("duplicates", self.duplicates, CHOICES)
+        require_choice("duplicates", self.duplicates, CHOICES)
         if self.params_convention is not None:
-            _require_choice("params_convention", self.params_convention, CONVENTIONS)
+            require_choice("params_convention", self.params_convention, CONVENTIONS)
 
 
-def _require_choice(argument: str, given: str, choices: tuple[str, ...]) -> None:
+def require_choice(argument: str, given: str, choices: tuple[str, ...]) -> None:
+    """Raise InputError for a choice that is not allowed."""
     if given not in choices:
         allowed = ", ".join(choices)
         raise InputError(
@@ -127,8 +133,13 @@ def check_runs(
     the table, row 2, column 'params': -1 must be above 0
     the table, row 2, column 'tokens': '1e9 tokens' is not a number; write 1e9 alone
     """
-    request = _Request(columns, groups, loss_unit, params_convention, where, duplicates, SizeLimit(max_cells))
+    request = Request(columns, groups, loss_unit, params_convention, where, duplicates, SizeLimit(max_cells))
     ledger = Ledger(display_name(source, name))
+    return check_source(source, request, ledger)
+
+
+def check_source(source: object, request: Request, ledger: Ledger) -> CheckReport:
+    """Check a source, or a `SourceTable` that is loaded already, with a ledger that may hold notes."""
     runs = None
     try:
         runs = _import(source, request, ledger)
@@ -137,8 +148,8 @@ def check_runs(
     return CheckReport(tuple(ledger.problems), None if ledger.problems else runs)
 
 
-def _import(source: object, request: _Request, ledger: Ledger) -> Runs | None:
-    table = load_source(source, ledger, request.limit)
+def _import(source: object, request: Request, ledger: Ledger) -> Runs | None:
+    table = source if isinstance(source, SourceTable) else load_source(source, ledger, request.limit)
     plan = plan_columns(table, request.columns, ledger)
     require_columns(table, plan, ledger)
     check_shape(plan, ledger)
@@ -147,7 +158,9 @@ def _import(source: object, request: _Request, ledger: Ledger) -> Runs | None:
     per_row = max(1, len(plan.wide_languages))
     selected = select_rows(table, request.where, per_row, ledger)
     rows_in = table.frame.height * per_row
-    frame = _typed_long(selected, table, plan, request.loss_unit, ledger)
+    if request.steps is not None:
+        selected = leave_out_raw(selected, plan, request.excluded, request.steps, ledger)
+    frame = _typed_long(selected, table, plan, request, ledger)
     frame, unit = settle_unit(frame, plan, request.loss_unit, ledger)
     frame, convention = _settled(ledger.sound(frame), plan, request, ledger)
     check_columns(frame, plan, unit, ledger)
@@ -162,11 +175,11 @@ def _import(source: object, request: _Request, ledger: Ledger) -> Runs | None:
 
 
 def _typed_long(
-    selected: pl.DataFrame, table: SourceTable, plan: ColumnPlan, loss_unit: str | None, ledger: Ledger
+    selected: pl.DataFrame, table: SourceTable, plan: ColumnPlan, request: Request, ledger: Ledger
 ) -> pl.DataFrame:
     """Cells typed, shares settled, one row a language, everything derivable filled in."""
     raw = take_columns(selected, plan)
-    signed = of_either_sign(raw, loss_unit)
+    signed = of_either_sign(raw, request.loss_unit)
     frame = convert(raw, plan, table.typed, signed, ledger)
     frame = settle_sums(ledger.sound(frame), plan, ledger)
     frame = _sound_or_stop(frame, ledger)
@@ -174,13 +187,15 @@ def _typed_long(
         frame = melt(frame, plan, ledger)
     elif "language" in plan.origins:
         frame = label_column(frame, plan.origin("language"), ledger)
+    if request.steps is not None:
+        frame = keep_points(_sound_or_stop(frame, ledger), plan, request.steps, ledger)
     frame = derive(_sound_or_stop(frame, ledger), plan, ledger)
     require_values(frame, plan, signed, ledger)
     return _sound_or_stop(frame, ledger)
 
 
 def _settled(
-    frame: pl.DataFrame, plan: ColumnPlan, request: _Request, ledger: Ledger
+    frame: pl.DataFrame, plan: ColumnPlan, request: Request, ledger: Ledger
 ) -> tuple[pl.DataFrame, str]:
     """Parameters in one convention, duplicates settled, shares of every language on every row."""
     frame = _sound_or_stop(frame, ledger)

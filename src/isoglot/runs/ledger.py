@@ -7,7 +7,7 @@ that one pass finds every problem.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -39,16 +39,23 @@ def show(value: object) -> str:
 
 @dataclass
 class Ledger:
-    """Problems and notes of one import; ``lines`` maps a row to its line where the source has lines."""
+    """Problems and notes of one import.
+
+    ``lines`` maps a row to its line where the source has lines, ``labels`` to its run and step where the rows
+    were put together from a log.
+    """
 
     name: str
     lines: np.ndarray | None = None
+    labels: Sequence[str] | None = None
     problems: list[Problem] = field(default_factory=list)
     notes: dict[str, list[Note]] = field(default_factory=dict)
     rejected: list[pl.Series] = field(default_factory=list)
 
     def place(self, row: int) -> str:
         """Name a row as the user sees it: `runs.csv, row 12 (line 13)`."""
+        if self.labels is not None and 1 <= row <= len(self.labels):
+            return f"{self.name}, {self.labels[row - 1]}"
         if self.lines is None or not 1 <= row <= len(self.lines):
             return f"{self.name}, row {row}"
         return f"{self.name}, row {row} (line {int(self.lines[row - 1])})"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from isoglot.core.errors import nearest
+from isoglot.core.errors import RunTableError, nearest
 from isoglot.runs.ledger import Ledger, Stop
 from isoglot.runs.read_arrow import read_arrow
 from isoglot.runs.read_jsonl import read_jsonl
@@ -22,6 +22,7 @@ from isoglot.runs.read_parquet import read_parquet
 from isoglot.runs.read_text import read_csv, read_tsv
 from isoglot.runs.schema import RESERVED, ROW
 from isoglot.runs.size_limit import SizeLimit
+from isoglot.runs.trackers.own_folders import join_tables, table_files
 
 Reader = Callable[[bytes, Ledger, SizeLimit], pl.DataFrame]
 
@@ -35,6 +36,7 @@ READERS: dict[str, Reader] = {
     ".feather": read_arrow,
     ".ipc": read_arrow,
 }
+TRACKER_EXTENSIONS = (".json", ".db", ".sqlite", ".sqlite3")
 TEXT_EXTENSIONS = (".csv", ".tsv")
 
 # What a file's first bytes say it is, whatever its name says.
@@ -86,13 +88,20 @@ def load_source(source: object, ledger: Ledger, limit: SizeLimit) -> SourceTable
 
 
 def _load_path(path: Path, ledger: Ledger, limit: SizeLimit) -> tuple[pl.DataFrame, bool]:
+    if path.is_dir():
+        return _load_folder(path, ledger, limit), True
     extension = path.suffix.casefold()
     data = _read_bytes(path, ledger, limit)
     if extension not in READERS:
         known = ", ".join(READERS)
+        tracker = (
+            f"; `isoglot runs import {path}` reads what trackers write"
+            if extension in TRACKER_EXTENSIONS
+            else ""
+        )
         raise ledger.stop(
             f"{ledger.name} has the extension '{path.suffix}'{nearest(extension, READERS)}, "
-            f"but a run table is one of {known}",
+            f"but a run table is one of {known}{tracker}",
             "extension",
         )
     if not data:
@@ -112,10 +121,25 @@ def _load_path(path: Path, ledger: Ledger, limit: SizeLimit) -> tuple[pl.DataFra
         ) from error
 
 
+def _load_folder(path: Path, ledger: Ledger, limit: SizeLimit) -> pl.DataFrame:
+    """Join the tables of a folder of training runs; any other folder is for `isoglot runs import`."""
+    if not table_files(path):
+        raise ledger.stop(
+            f"{ledger.name} is a folder without runs.parquet; name one file of it, or make a table of it with "
+            f"`isoglot runs import {path} --to TABLE.parquet`",
+            "directory",
+        )
+    try:
+        frame = join_tables(path)
+    except RunTableError as error:
+        raise ledger.stop(str(error), "unreadable") from error
+    limit.check_cells(frame.height, frame.width, ledger)
+    ledger.note("assumptions", "folder", "rows of the runs.parquet files of the folder, joined", frame.height)
+    return frame
+
+
 def _read_bytes(path: Path, ledger: Ledger, limit: SizeLimit) -> bytes:
     try:
-        if path.is_dir():
-            raise ledger.stop(f"{ledger.name} is a directory; name one file of it", "directory")
         if not path.exists():
             raise ledger.stop(f"{ledger.name} does not exist{_neighbours(path)}", "missing_file")
         limit.check_bytes(path.stat().st_size, ledger)

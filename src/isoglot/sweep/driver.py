@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from isoglot.core.errors import InputError, NoAnswerError, StoppedError
 from isoglot.sweep.folder import SweepFolder
 from isoglot.sweep.status import Status, status_of
-from isoglot.sweep.worker import STOPPED
+from isoglot.sweep.worker import DISK_FULL, STOPPED
 
 POLL = 0.5
 # Workers that end in a row while nothing is finished: by an error of their own, or killed from outside.
@@ -43,7 +43,8 @@ def run_sweep(
 ) -> Status:
     """Do what is left of a sweep; how it stands in the end.
 
-    Raises StoppedError on Ctrl-C (the workers end after their step), NoAnswerError if workers die without progress.
+    Raises StoppedError on Ctrl-C (the workers end after their step), NoAnswerError if workers die without progress or
+    a disk is full.
     """
     if workers < 1:
         raise InputError(f"workers are {workers}: give at least 1")
@@ -74,10 +75,13 @@ def _watch(
     sweep: SweepFolder, executor: Executor, running: dict[int, Any], tell: Callable[[Status], None] | None
 ) -> None:
     """Look at the workers until all have ended because nothing is left."""
-    mark, ended, killed = (-1, -1), 0, 0
+    mark, ended, killed, took = (-1, -1), 0, 0, 0.0
     while running:
-        time.sleep(POLL)
+        # Of a large sweep, looking must not take what the workers could use.
+        time.sleep(max(POLL, 20 * took))
+        began = time.monotonic()
         now = status_of(sweep)
+        took = time.monotonic() - began
         if (now.done, now.attempts) != mark:
             mark, ended, killed = (now.done, now.attempts), 0, 0
         if tell:
@@ -87,12 +91,16 @@ def _watch(
             if end is None:
                 continue
             code, how = end
-            if code in (0, STOPPED):
+            if code == 0:
                 del running[slot]
-                if code == STOPPED:
-                    raise KeyboardInterrupt
                 continue
-            killed, ended = (killed + 1, ended) if code < 0 else (killed, ended + 1)
+            if code == DISK_FULL:
+                raise NoAnswerError(
+                    f"{sweep.home}: a disk that its workers write to is full; make room, and the same command goes on"
+                )
+            # A worker that somebody else has told to stop is as good as killed.
+            outside = code < 0 or code == STOPPED
+            killed, ended = (killed + 1, ended) if outside else (killed, ended + 1)
             if ended >= ENDS or killed >= KILLS:
                 raise NoAnswerError(
                     f"workers end without finishing a run ({how}: {executor.last_words(slot)}); mend that, and run the "

@@ -6,8 +6,8 @@
 | kind | meaning | tried again |
 |---|---|---|
 | `refused` | the input is wrong, or the loss is no number: the same would come again | never by itself |
-| `error` | anything else that was raised: memory, a disk, a driver | up to `retries` times |
-| `died` | the process ended without a word: killed, or the machine went down | up to `DEATHS` times without progress |
+| `error` | anything else that was raised: memory, a driver | up to `retries` times |
+| `died` | the process ended without a word: killed, or the machine went down | up to `deaths` times in a row without progress |
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Failure:
 class Failures:
     """The failures of a sweep's folder."""
 
-    def __init__(self, folder: Path, retries: int = RETRIES) -> None:
-        """`retries` bounds how often an `error` is tried again."""
-        self.folder, self.retries = folder, retries
+    def __init__(self, folder: Path, retries: int = RETRIES, deaths: int = DEATHS) -> None:
+        """`retries` and `deaths` bound how often a unit is tried again."""
+        self.folder, self.retries, self.deaths = folder, retries, deaths
         folder.mkdir(parents=True, exist_ok=True)
 
     def add(self, failure: Failure) -> None:
@@ -68,7 +68,7 @@ class Failures:
         return (
             any(failure.kind == "refused" for failure in found)
             or errors > self.retries
-            or _deaths_without_progress(found) > DEATHS
+            or _deaths_without_progress(found) > self.deaths
         )
 
     def forgive(self, units: Iterable[str]) -> list[str]:

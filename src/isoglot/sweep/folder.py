@@ -29,7 +29,7 @@ from isoglot.runs.record import FOLDER as RECORDS
 from isoglot.runs.record import Records, read_store
 from isoglot.runs.record_store import RecordStore, open_store
 from isoglot.sweep.claims import exclusive
-from isoglot.sweep.failures import RETRIES
+from isoglot.sweep.failures import DEATHS, RETRIES, Failures
 from isoglot.sweep.units import Unit, plan_units
 from isoglot.tokenizer.store import read_json
 
@@ -40,7 +40,8 @@ FORMAT = 1
 class Conditions:
     """What all runs of a sweep have in common beside their recipes.
 
-    `retries` is how often an error is tried again (see `isoglot.sweep.failures`).
+    `retries` is how often an error is tried again, `deaths` how often a worker may die in a row without progress (see
+    `isoglot.sweep.failures`).
     `documents` bounds the held-out documents that are scored (None: all); `checkpoints` is how many a run writes to
     resume from; `records` is the URL of an object store for the records, or "" for the folder itself.
     """
@@ -49,6 +50,7 @@ class Conditions:
     checkpoints: int = 10
     records: str = ""
     retries: int = RETRIES
+    deaths: int = DEATHS
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,10 @@ class SweepFolder:
         """Folders of the text and of base checkpoints by fingerprint, on this machine."""
         path = self.home / "places.json"
         return json.loads(path.read_bytes()) if path.is_file() else {"text": {}, "bases": {}}
+
+    def failures(self) -> Failures:
+        """What went wrong, under the bounds of this sweep."""
+        return Failures(self.home / "failures", self.conditions.retries, self.conditions.deaths)
 
     def run_folder(self, unit: Unit) -> Path:
         """Where a unit's run folders lie."""

@@ -105,7 +105,7 @@ def status_of(sweep: SweepFolder, verify: bool = False) -> Status:
     """How a sweep stands. `verify` reads every record, and names those that were cut off or altered."""
     recorded = sweep.store.names()
     claims = Claims(sweep.home / "claims", "status")
-    failures = Failures(sweep.home / "failures", sweep.conditions.retries)
+    failures = sweep.failures()
     held, failed = set(claims.units()), failures.units()
     found = []
     for unit in sweep.units:

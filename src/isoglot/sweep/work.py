@@ -9,6 +9,7 @@ first record stays.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -19,11 +20,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from isoglot.core.errors import IsoglotError, StoppedError
+from isoglot.core.errors import IsoglotError, NoAnswerError, StoppedError
 from isoglot.core.recipe import Recipe, recipe_to_dict
 from isoglot.runs.record import FORMAT, encode_record
 from isoglot.sweep.claims import HEARTBEAT, STALE, Claim, Claims
-from isoglot.sweep.failures import Failure, Failures, Kind
+from isoglot.sweep.failures import Failure, Kind
 from isoglot.sweep.folder import SweepFolder
 from isoglot.sweep.units import Unit
 
@@ -33,6 +34,10 @@ POLL = 0.5
 
 class LostClaimError(Exception):
     """Another worker has taken this one for dead and holds its unit."""
+
+
+class DiskFullError(NoAnswerError):
+    """There is no room to write: no run's fault, and none would fare better."""
 
 
 @dataclass(frozen=True)
@@ -73,23 +78,25 @@ class Worker:
     stopping: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        home = self.sweep.home
-        self.claims = Claims(home / "claims", self.driver, self.stale)
-        self.failures = Failures(home / "failures", self.sweep.conditions.retries)
+        self.claims = Claims(self.sweep.home / "claims", self.driver, self.stale)
+        self.failures = self.sweep.failures()
         self.name = f"{self.driver}:{self.slot}"
         self._held: Claim | None = None
         self._lost = threading.Event()
 
     def walk(self) -> None:
-        """Work until every unit is finished or has failed for good; StoppedError if told to stop before."""
+        """Work until every unit is finished or has failed for good.
+
+        Raises StoppedError if told to stop before, DiskFullError where there is no room to write.
+        """
         ended = threading.Event()
         beat = threading.Thread(target=self._beat, args=(ended,), daemon=True)
         beat.start()
         try:
             while waiting := self._waiting():
                 worked = [unit for unit in waiting if self._try(unit)]
-                if not worked and not self.stopping.wait(POLL):
-                    continue
+                if not worked:
+                    self.stopping.wait(POLL)
         finally:
             ended.set()
             beat.join()
@@ -162,6 +169,10 @@ class Worker:
         except Exception as error:
             if self._lost.is_set():
                 return
+            if is_full(error):
+                raise DiskFullError(
+                    f"{self.sweep.home}: a disk is full ({error}); make room, and the same command goes on"
+                ) from error
             kind: Kind = "refused" if isinstance(error, IsoglotError) else "error"
             message = str(error) if kind == "refused" else f"{type(error).__name__}: {error}"
             step, trace = self.run.step(self.sweep, unit), traceback.format_exc()
@@ -200,6 +211,20 @@ class Worker:
                 self._lost.set()
             if order.exists() or (self.parent is not None and os.getppid() != self.parent):
                 self.stopping.set()
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that a disk or a quota is full; libraries wrap the system's error in their own.
+
+    >>> is_full(OSError(errno.ENOSPC, "x")), is_full(RuntimeError("I/O error: No space left on device"))
+    (True, True)
+    >>> is_full(OSError(errno.EIO, "x"))
+    False
+    """
+    codes = (errno.ENOSPC, errno.EDQUOT)
+    if getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes):
+        return True
+    return error.__cause__ is not None and is_full(error.__cause__)
 
 
 def _now() -> str:

@@ -7,16 +7,19 @@ last bits of a loss. SIGINT and SIGTERM end the worker after its step, with a ch
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
 STOPPED = 130
+# sysexits.h: an input or output error.
+DISK_FULL = 74
 
 
 def main() -> int:
-    """Work on a sweep; 0 when nothing is left, 130 when stopped."""
+    """Work on a sweep; 0 when nothing is left, 130 when stopped, 74 when a disk is full."""
     parser = argparse.ArgumentParser(prog="isoglot.sweep.worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--driver", default="alone")
@@ -32,7 +35,7 @@ def work(folder: Path, signals: bool = True, **options: Any) -> int:
     from isoglot.core.errors import StoppedError
     from isoglot.sweep.folder import SweepFolder
     from isoglot.sweep.training import Training
-    from isoglot.sweep.work import Worker
+    from isoglot.sweep.work import DiskFullError, Worker
 
     worker = Worker(SweepFolder(Path(folder)), Training(), **options)
     if signals:
@@ -42,6 +45,11 @@ def work(folder: Path, signals: bool = True, **options: Any) -> int:
         worker.walk()
     except StoppedError:
         return STOPPED
+    except DiskFullError as error:
+        # The log may lie on the disk that is full.
+        with contextlib.suppress(OSError):
+            print(error, file=sys.stderr, flush=True)
+        return DISK_FULL
     return 0
 
 

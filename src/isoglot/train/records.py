@@ -12,10 +12,10 @@ from isoglot.core.canonical import short
 from isoglot.core.flops import six_nd
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters, parameter_groups
+from isoglot.core.stages import stage_ends
 from isoglot.train.evaluate import Score
 from isoglot.train.loader import Loader
 from isoglot.train.optimiser import phase
-from isoglot.train.slots import stage_ends
 
 OTHER_UNITS = ("nats_per_token", "bits_per_unit", "unigram_normalised")
 

@@ -1,0 +1,221 @@
+"""`isoglot sweep design`: list the designs, or make one, with what it costs, and write it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from isoglot.core.errors import InputError
+
+if TYPE_CHECKING:
+    from isoglot.core.wish import Start
+    from isoglot.design import Cost, Design, Kind, Ledger
+    from isoglot.sweep.estimate import Estimate
+    from isoglot.tokenizer.shards import Shards
+
+
+def design_command(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="A design; without one, all are listed.")
+    ] = None,
+    knobs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Its knobs; NAME alone lists those that it needs."),
+    ] = None,
+    shards: Annotated[
+        list[Path] | None, typer.Option("--shards", metavar="FOLDER", help="Tokenised text; may be repeated.")
+    ] = None,
+    bases: Annotated[
+        list[Path] | None,
+        typer.Option("--continue", metavar="RUN", help="A run to continue; may be repeated."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print every run, the totals, hours and disk.")
+    ] = False,
+    workers: Annotated[int, typer.Option("--workers", help="Processes, for the estimate of hours.")] = 1,
+    no_calibrate: Annotated[
+        bool, typer.Option("--no-calibrate", help="Time nothing: print no hours.")
+    ] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Write the design file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Design a sweep: a list of recipes from a name and its knobs, with its cost before anything is trained."""
+    from isoglot.cli.display import print_json
+    from isoglot.design import DESIGNS, design_named, write_design
+
+    kinds = list(DESIGNS.values()) if name is None else [design_named(name)]
+    if name is None or not (knobs or dry_run or out):
+        return _list(kinds, name is not None, as_json)
+    if workers < 1:
+        raise InputError(f"--workers is {workers}: give at least 1")
+    if not dry_run and out is None:
+        raise InputError(
+            f"design {name} is made for nothing: give --dry-run to see it, --out FILE to write it, or both"
+        )
+    # A worker of a sweep has its part of the processors; the numerical library reads this when it starts.
+    os.environ.setdefault("NPROC", str(max(1, (os.cpu_count() or 1) // workers)))
+    folders = shards or [Path("shards")]
+    design, costs, texts, disk = _made(name, knobs or [], folders, bases or [])
+    if out is not None:
+        write_design(design, out)
+    if not dry_run:
+        facts = {"file": str(out), "runs": len(design.recipes), "duplicates": design.duplicates}
+        return print_json(facts) if as_json else typer.echo(_written(out, design))
+    found = _estimate(design, workers, not no_calibrate, disk)
+    if as_json:
+        report = {"design": design.name, "knobs": dict(design.knobs), "duplicates": design.duplicates}
+        return print_json({**report, **costs.to_dict(), "estimate": found.to_dict()})
+    _print(design, costs, texts, found)
+    if out is not None:
+        typer.echo(_written(out, design))
+
+
+def _made(
+    name: str, knobs: list[str], folders: list[Path], bases: list[Path]
+) -> tuple[Design, Ledger, dict[str, str], int]:
+    """The design, its ledger, the folder of each text by fingerprint, and the bytes of the largest vocabulary."""
+    from isoglot.design import ledger, make_design
+    from isoglot.tokenizer.shards import open_shards
+    from isoglot.train.build import text_of
+
+    opened = [open_shards(folder) for folder in folders]
+    texts = [text_of(shards) for shards in opened]
+    design = make_design(name, texts, _pairs(knobs), [_start(base, opened) for base in bases])
+    places = {text.shards: str(folder) for text, folder in zip(texts, folders, strict=True)}
+    size = max(_bytes(folder / "vocabulary") for folder in folders)
+    return design, ledger(design.recipes, texts), places, size
+
+
+def _pairs(knobs: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for knob in knobs:
+        key, equals, value = knob.partition("=")
+        if not equals or not key:
+            raise InputError(f"{knob!r} is no knob: write KEY=VALUE, as tokens=1e6")
+        if key in found:
+            raise InputError(f"knob {key} is given twice: give it once")
+        found[key] = value
+    return found
+
+
+def _start(base: Path, opened: list[Shards]) -> Start:
+    from isoglot.train.build import start_of
+    from isoglot.train.checkpoint import open_checkpoint, require_ids
+
+    checkpoint = open_checkpoint(base)
+    for shards in opened:
+        require_ids(checkpoint, shards)
+    return start_of(checkpoint)
+
+
+def _bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _estimate(design: Design, workers: int, calibrate: bool, disk: int) -> Estimate:
+    from isoglot.cli.display import progress
+    from isoglot.sweep.estimate import estimate
+
+    with progress() as say:
+        return estimate(design.recipes, workers, calibrate, disk, say)
+
+
+def _list(kinds: list[Kind], single: bool, as_json: bool) -> None:
+    from isoglot.cli.display import print_json, print_table
+
+    if as_json:
+        return print_json([_facts(kind) for kind in kinds])
+    for kind in kinds:
+        rows = [_knob_row(knob) for knob in kind.knobs]
+        print_table(
+            f"\n{kind.name}: {kind.purpose}", ("knob", "kind", "default", "meaning"), rows, left=4, whole=1
+        )
+    if single:
+        rows = [_knob_row(knob) for knob in kinds[0].shared]
+        print_table("\nof all its runs", ("knob", "kind", "default", "meaning"), rows, left=4, whole=1)
+    else:
+        typer.echo(
+            "\nisoglot sweep design NAME also lists the knobs of all its runs (shape, tokens, mixture, ...)."
+        )
+
+
+def _knob_row(knob: Any) -> tuple[str, str, str, str]:
+    return knob.name, knob.kind, "needed" if knob.default is None else knob.default, knob.meaning
+
+
+def _facts(kind: Kind) -> dict[str, Any]:
+    return {
+        "design": kind.name,
+        "purpose": kind.purpose,
+        **{
+            group: [
+                {"knob": knob.name, "kind": knob.kind, "default": knob.default, "meaning": knob.meaning}
+                for knob in knobs
+            ]
+            for group, knobs in (("knobs", kind.knobs), ("shared", kind.shared))
+        },
+    }
+
+
+def _print(design: Design, costs: Ledger, texts: dict[str, str], found: Estimate) -> None:
+    from isoglot.cli.display import number, print_table
+
+    left = ["run", "shape", "shares", "seed", "starts", *(["text"] if len(texts) > 1 else [])]
+    columns = (*left, "params", "tokens", "epochs", "FLOPs", "by a trunk")
+    print_table(design.name, columns, [_row(cost, texts) for cost in costs.costs], left=len(left), whole=1)
+    typer.echo(
+        f"{len(costs.costs)} runs{_duplicates(design)}, {costs.tokens:,} tokens; {number(costs.flops, 3)} FLOPs, of which "
+        f"shared trunks save {number(costs.saved, 3)}: {number(costs.spent, 3)}"
+    )
+    if costs.most_epochs > 1:
+        typer.echo(f"text is repeated: up to {number(costs.most_epochs, 3)} epochs")
+    if found.hours is not None:
+        timed = sum(speed.measured for speed in found.speeds)
+        wall = f" ({number(found.wall_hours, 2)} with {found.workers} workers)" if found.workers > 1 else ""
+        typer.echo(
+            f"{number(found.hours, 2)} hours of one worker{wall}, {timed} of {len(found.speeds)} programs timed here; "
+            "evaluation is not included"
+        )
+    typer.echo(f"{number(found.disk_bytes / 1e9, 2)} GB of checkpoints and records")
+
+
+def _row(cost: Cost, texts: dict[str, str]) -> tuple[str, ...]:
+    from isoglot.cli.display import number
+
+    facts = cost.to_dict()
+    return (
+        facts["run"],
+        facts["shape"],
+        _shares(facts["stages"]) + _options(facts),
+        str(facts["seed"]) if facts["base"] is None else facts["pair_key"],
+        facts["base"][:8] if facts["base"] else "scratch",
+        *([texts[facts["shards"]]] if len(texts) > 1 else []),
+        f"{cost.params:,}",
+        f"{cost.tokens:,}",
+        " ".join(f"{name} {number(count, 2)}" for name, count in cost.epochs.items()),
+        number(cost.flops, 3),
+        number(cost.saved, 3) if cost.saved else "",
+    )
+
+
+def _shares(stages: list[dict[str, Any]]) -> str:
+    return " then ".join(
+        " ".join(f"{name} {share:.4g}" for name, share in stage["shares"].items()) for stage in stages
+    )
+
+
+def _options(facts: dict[str, Any]) -> str:
+    found = [] if facts["schedule"] == "wsd" else [facts["schedule"]]
+    found += [f"{name} capped at {cap:,}" for name, cap in facts["unique"].items()]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _duplicates(design: Design) -> str:
+    return f" (equal ones left out: {design.duplicates})" if design.duplicates else ""
+
+
+def _written(out: Path | None, design: Design) -> str:
+    return f"{out}: {len(design.recipes)} runs{_duplicates(design)}; do them with isoglot sweep run {out}"

@@ -1,0 +1,92 @@
+"""isoFLOP profiles: at each compute budget, runs of several sizes that spend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated
+
+from isoglot.core.errors import InputError
+from isoglot.core.ladder import LADDER
+from isoglot.core.recipe import Recipe
+from isoglot.core.shapes import count_parameters
+from isoglot.core.wish import Text, Wish, shape_of
+from isoglot.design.knobs import Says
+from isoglot.design.run import lengths, positive
+
+# Three sizes are the fewest that show a minimum.
+FEWEST = 3
+
+
+def isoflop(
+    text: Text,
+    wish: Wish,
+    *,
+    budgets: Annotated[tuple[float, ...], Says("compute of each profile, in FLOPs")],
+    shapes: Annotated[tuple[str, ...], Says("sizes; else the rungs of the ladder within `ratios`")] = (),
+    ratios: Annotated[tuple[float, ...], Says("least and most tokens a parameter of a rung")] = (5.0, 80.0),
+) -> list[Recipe]:
+    """Which size is best at each compute budget?
+
+    At a budget C a size with N parameters (embeddings included) trains on D = C / (6 N) tokens, rounded up to whole
+    steps. Without `shapes`, a budget gets the rungs with `ratios[0] <= D / N <= ratios[1]`: the default spans a factor
+    of 16 around the usual optimum of 20. Runs of one size at several budgets share a trunk.
+
+    Raises InputError for a budget that buys less than a step of a size, or has fewer than three rungs.
+
+    Source: Hoffmann et al. (2203.15556), section 3.2.
+
+    >>> text = Text("abc", 512, (("eng", 500_000),))
+    >>> [(run.shape.width, run.tokens) for run in isoflop(text, Wish(), budgets=(1e12,), shapes=("2x32", "2x64"))]
+    [(32, 3862528), (64, 1196032)]
+    """
+    cells = [
+        cell
+        for budget in positive("budgets", budgets)
+        for cell in _profile(text, wish, budget, shapes, ratios)
+    ]
+    found: dict[str, Iterator[Recipe]] = {
+        name: iter(
+            lengths(replace(wish, shape=name), text, [count for other, count in cells if other == name])
+        )
+        for name in dict.fromkeys(name for name, _ in cells)
+    }
+    return [next(found[name]) for name, _ in cells]
+
+
+def _profile(
+    text: Text, wish: Wish, budget: float, shapes: tuple[str, ...], ratios: tuple[float, ...]
+) -> list[tuple[str, float]]:
+    """Sizes of one budget with their tokens."""
+    each = wish.batch * wish.sequence
+    sizes = [(name, _params(text, wish, name)) for name in shapes or _rungs()]
+    if not shapes:
+        low, high = _range(ratios)
+        sizes = [(name, params) for name, params in sizes if low <= budget / (6 * params**2) <= high]
+        if len(sizes) < FEWEST:
+            raise InputError(
+                f"budget {budget:g} has {len(sizes)} rungs with {low:g} to {high:g} tokens a parameter: "
+                "give shapes, wider ratios or another budget"
+            )
+    for name, params in sizes:
+        if budget < 6 * params * each:
+            raise InputError(
+                f"budget {budget:g} buys less than one step of {name} ({6.0 * params * each:.3g} FLOPs): "
+                "leave the size out, or give a larger budget"
+            )
+    return [(name, budget / (6 * params)) for name, params in sizes]
+
+
+def _rungs() -> tuple[str, ...]:
+    return tuple(f"{layers}x{width}" for layers, width in LADDER)
+
+
+def _params(text: Text, wish: Wish, shape: str) -> int:
+    return count_parameters(shape_of(replace(wish, shape=shape), text), "total")
+
+
+def _range(ratios: tuple[float, ...]) -> tuple[float, float]:
+    if len(ratios) != 2 or not 0 < ratios[0] < ratios[1]:
+        shown = ",".join(f"{ratio:g}" for ratio in ratios)
+        raise InputError(f"knob ratios is {shown!r}: give two numbers above 0, the smaller first")
+    return ratios[0], ratios[1]

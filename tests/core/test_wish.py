@@ -1,0 +1,77 @@
+"""Recipes from wishes: what the text and a start decide, and what cannot be."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from isoglot.core.errors import InputError
+from isoglot.core.ladder import rung
+from isoglot.core.recipe import Base
+from isoglot.core.wish import Start, Text, Wish, recipe_of, shape_of, shorter
+
+TEXT = Text("abc", 1000, (("eng", 500_000), ("fra", 100_000), ("eng#2", 500_000)))
+START = Start(rung(2, 64, 1024), Base("w", 10**6, 1e12), "runs/base")
+
+
+NAMES = ["d006580ff5ec7a48", "935bd8681b7a0346", "25285fe3ed4d6198", "29e5e698f591d658"]
+
+
+def test_fingerprints_of_wishes_stay_what_they_are() -> None:
+    found = [
+        recipe_of(Wish(), TEXT).name,
+        recipe_of(Wish("2x64", 1e5, "proportional", evaluations=3), TEXT).name,
+        recipe_of(Wish(stages="0.1_0.9", languages=("en", "fr"), schedule="cosine"), TEXT).name,
+        recipe_of(Wish(mixture="fra=1"), TEXT, START).name,
+    ]
+    assert found == NAMES
+
+
+def test_the_vocabulary_is_padded_and_a_start_keeps_its_shape() -> None:
+    assert shape_of(Wish(), TEXT).vocabulary == 1024
+    assert shape_of(Wish(), TEXT, START) == START.shape
+    assert recipe_of(Wish(), TEXT, START).base == START.base
+
+
+def test_languages_are_those_named_in_the_mixture_else_all() -> None:
+    assert recipe_of(Wish(), TEXT).data.languages == ("eng", "eng#2", "fra")
+    assert recipe_of(Wish(mixture="French=0.5,en=0.5"), TEXT).data.languages == ("eng", "fra")
+    assert recipe_of(Wish(languages=("fr",)), TEXT).data.languages == ("fra",)
+
+
+@pytest.mark.parametrize(
+    ("wish", "start", "message"),
+    [
+        (Wish(tokens=0), None, "run has tokens=0: give a positive number"),
+        (Wish(tokens=math.inf), None, "run has tokens=inf: give a positive number"),
+        (Wish(batch=0), None, "give a positive number"),
+        (Wish(pair_key="x", data_seed=1), None, "data seed 1 and pair key 'x', which replaces it"),
+        (Wish(stages="0.1", mixture="proportional"), None, "which say the mixture: give one of them"),
+        (Wish(evaluations=-1), None, "run has evaluations=-1: give 0 or more"),
+        (Wish(languages=("deu",)), None, "language deu is not in the shards: they hold eng, fra, eng#2"),
+        (Wish(seed=1), START, "run continues runs/base, so seed=1 draws no weights"),
+        (Wish(shape="4x64"), START, "runs/base: has shape 2x64, which a continued run keeps"),
+        (Wish(tied=False), START, "runs/base: has tied tables"),
+        (Wish(), replace(START, shape=rung(2, 64, 512)), "has 512 embeddings, the shards 1000 token ids"),
+    ],
+)  # fmt: skip
+def test_wishes_that_cannot_be(wish: Wish, start: Start | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        recipe_of(wish, TEXT, start)
+
+
+@settings(deadline=None)
+@given(st.floats(1, 1e7), st.floats(0.2, 0.99))
+def test_a_shorter_run_shares_the_trunk(tokens: float, part: float) -> None:
+    whole = recipe_of(Wish(tokens=tokens, batch=1, warmup=0), TEXT)
+    if math.ceil(part * whole.tokens / 256) in (0, whole.steps):
+        return
+    short = shorter(whole, part * whole.tokens)
+    assert short.steps == math.ceil(part * whole.tokens / 256)
+    if short.stable_steps and whole.stable_steps:
+        assert short.trunk_fingerprint == whole.trunk_fingerprint
+        assert short.stable_steps <= whole.stable_steps

@@ -1,0 +1,84 @@
+"""isoglot's own folders: sweeps by their records, training runs by their tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from isoglot.core.errors import RunTableError
+from isoglot.runs import import_runs, read_runs
+from isoglot.runs.record import encode_record
+
+
+def rows(run: str, size: float, **extra: Any) -> list[dict[str, Any]]:
+    """Two evaluations of one language, as training writes them."""
+    return [
+        {
+            "run": run,
+            "language": "fra",
+            "params": size,
+            "tokens": 1e8 * step,
+            "step": step,
+            "loss": 4.0 - step / 10,
+        }
+        | {"loss_unit": "bits_per_byte", "params_convention": "total", **extra}
+        for step in (1, 2)
+    ]
+
+
+def write_runs_folder(home: Path) -> Path:
+    for run, size, extra in (("a", 1e7, {}), ("b", 2e7, {"init_from": "a"})):
+        (home / run).mkdir(parents=True)
+        pl.DataFrame(rows(run, size, **extra)).write_parquet(home / run / "runs.parquet")
+    return home
+
+
+def write_sweep(home: Path) -> Path:
+    (home / "records").mkdir(parents=True)
+    for run, size in (("a", 1e7), ("b", 2e7)):
+        body = {"format": 1, "run": run, "recipe": {}, "rows": rows(run, size)}
+        (home / "records" / f"{run}.json").write_bytes(encode_record(body))
+    return home
+
+
+def test_folder_of_runs(tmp_path: Path) -> None:
+    home = write_runs_folder(tmp_path / "runs")
+    runs = import_runs(home)
+    assert (runs.num_rows, runs.num_runs, runs.loss_unit) == (4, 2, "bits_per_byte")
+    assert import_runs(home, steps="last").frame["step"].to_list() == [2, 2]
+    # Every command that takes a table takes such a folder.
+    assert read_runs(home).frame.equals(runs.frame)
+    assert read_runs(home / "a").num_runs == 1
+
+
+def test_damaged_table_of_a_run(tmp_path: Path) -> None:
+    home = write_runs_folder(tmp_path / "runs")
+    (home / "b" / "runs.parquet").write_bytes(b"PAR1 half")
+    for read in (import_runs, read_runs):
+        with pytest.raises(RunTableError, match=r"b/runs\.parquet is damaged, no table of runs"):
+            read(home)
+
+
+def test_sweep(tmp_path: Path) -> None:
+    home = write_sweep(tmp_path / "sweep")
+    runs = import_runs(home)
+    assert (runs.num_rows, runs.loss_unit, runs.params_convention) == (4, "bits_per_byte", "total")
+    with pytest.raises(RunTableError, match=r"is a folder without runs\.parquet; .*`isoglot runs import "):
+        read_runs(home)
+
+
+def test_damaged_records_are_named(tmp_path: Path) -> None:
+    home = write_sweep(tmp_path / "sweep")
+    record = home / "records" / "b.json"
+    record.write_bytes(record.read_bytes().replace(b"3.9", b"3.1"))
+    runs = import_runs(home)
+    assert runs.num_runs == 1
+    (note,) = (note for note in runs.report.warnings if note.code == "record")
+    assert "b.json" in note.message and "altered" in note.message
+    record.write_bytes(b"{")
+    (home / "records" / "a.json").write_bytes(b"{")
+    with pytest.raises(RunTableError, match=r"is a sweep without a finished run: .*a\.json"):
+        import_runs(home)
