@@ -13,8 +13,9 @@ from __future__ import annotations
 import dataclasses
 import math
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, cached_property, partial
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from isoglot.core.canonical import fingerprint, short
@@ -216,7 +217,7 @@ class Recipe:
         """Tokens that the run itself predicts: steps x batch x sequence."""
         return self.steps * self.data.batch * self.data.sequence
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of the recipe's canonical JSON: the identity of the run."""
         return fingerprint(self)
@@ -231,7 +232,7 @@ class Recipe:
         """Steps before the cool-down of a WSD run; for other schedules 0, since no step is shared."""
         return self.steps - self.optimiser.decay if self.optimiser.schedule == "wsd" else 0
 
-    @property
+    @cached_property
     def trunk_fingerprint(self) -> str:
         """Fingerprint of what WSD runs of different lengths share before they cool down.
 
@@ -247,7 +248,7 @@ class Recipe:
 
 def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain values for JSON; shares become mappings. `recipe_from_dict` is the inverse."""
-    tree = dataclasses.asdict(recipe)
+    tree: dict[str, Any] = _tree(recipe)
     tree["data"]["unique"] = dict(recipe.data.unique)
     tree["data"]["stages"] = [
         {"shares": dict(stage.shares), "fraction": stage.fraction} for stage in recipe.data.stages
@@ -255,6 +256,13 @@ def recipe_to_dict(recipe: Recipe) -> dict[str, Any]:
     if recipe.base is not None:
         tree["base"]["shares"] = dict(recipe.base.shares)
     return tree
+
+
+def _tree(value: Any) -> Any:
+    """Fields as a mapping. Values are immutable, so that nothing need be copied as `dataclasses.asdict` does."""
+    if dataclasses.is_dataclass(value):
+        return {member.name: _tree(getattr(value, member.name)) for member in dataclasses.fields(value)}
+    return value
 
 
 def recipe_from_dict(tree: Mapping[str, Any]) -> Recipe:
@@ -269,52 +277,90 @@ def recipe_from_dict(tree: Mapping[str, Any]) -> Recipe:
     return _build(Recipe, tree, "recipe")
 
 
+# Reads one field's value, checked against its annotation; the text names the place.
+_Reader = Callable[[Any, str], Any]
+
+
+@cache
+def _readers(kind: Any) -> dict[str, tuple[_Reader, bool]]:
+    """A reader for each field of a dataclass, and whether the field has to be there; made once, since sweeps are long."""
+    hints = get_type_hints(kind)
+    return {
+        member.name: (
+            _reader(hints[member.name]),
+            member.default is dataclasses.MISSING and member.default_factory is dataclasses.MISSING,
+        )
+        for member in dataclasses.fields(kind)
+    }
+
+
 def _build(kind: Any, tree: object, where: str) -> Any:
     """A dataclass from a mapping, field by field."""
     if not isinstance(tree, Mapping):
         raise InputError(f"{where} is {tree!r}: give an object with the fields of {kind.__name__}")
-    hints = get_type_hints(kind)
+    readers = _readers(kind)
     for name in tree:
-        if name not in hints:
-            raise InputError(f"{where} has no field {name}{nearest(str(name), hints)}: remove it")
+        if name not in readers:
+            raise InputError(f"{where} has no field {name}{nearest(str(name), readers)}: remove it")
     values = {}
-    for member in dataclasses.fields(kind):
-        if member.name in tree:
-            values[member.name] = _value(hints[member.name], tree[member.name], f"{where}.{member.name}")
-        elif member.default is dataclasses.MISSING and member.default_factory is dataclasses.MISSING:
-            raise InputError(f"{where} has no field {member.name}: give it")
+    for name, (read, required) in readers.items():
+        if name in tree:
+            values[name] = read(tree[name], f"{where}.{name}")
+        elif required:
+            raise InputError(f"{where} has no field {name}: give it")
     return kind(**values)
 
 
-def _value(hint: Any, value: Any, where: str) -> Any:
-    """One field's value, checked against its annotation."""
+def _reader(hint: Any) -> _Reader:
+    """The reader of an annotation."""
     origin = get_origin(hint)
     if origin is types.UnionType:
-        return None if value is None else _value(get_args(hint)[0], value, where)
+        inner = _reader(get_args(hint)[0])
+        return lambda value, where: None if value is None else inner(value, where)
     if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where)
+        return lambda value, where: _build(hint, value, where)
     if origin is Literal or hint is str:
-        if not isinstance(value, str):
-            raise InputError(f"{where} is {value!r}: give a text")
-        return value
+        return _text
     if origin is tuple:
-        return _tuple(get_args(hint)[0], value, where)
-    if hint is bool and isinstance(value, bool):
-        return value
+        member = get_args(hint)[0]
+        if get_origin(member) is tuple:
+            return partial(_pairs, _reader(get_args(member)[1]))
+        return partial(_list, _reader(member))
+    return {bool: _truth, int: _whole}.get(hint, _number)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise InputError(f"{where} is {value!r}: give a text")
+    return value
+
+
+def _number(value: Any, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise InputError(f"{where} is {value!r}: give a number")
-    if hint is int and value != int(value):
+    return float(value)
+
+
+def _whole(value: Any, where: str) -> int:
+    if type(value) is not int and _number(value, where) != int(value):
         raise InputError(f"{where} is {value!r}: give a whole number")
-    return int(value) if hint is int else float(value)
+    return int(value)
 
 
-def _tuple(member: Any, value: Any, where: str) -> tuple[Any, ...]:
-    """A tuple field: pairs come from a mapping, other members from a list."""
-    if get_origin(member) is tuple:
-        if not isinstance(value, Mapping):
-            raise InputError(f"{where} is {value!r}: give an object from language to number")
-        kind = get_args(member)[1]
-        return tuple((str(name), _value(kind, number, f"{where}.{name}")) for name, number in value.items())
+def _truth(value: Any, where: str) -> bool:
+    if not isinstance(value, bool):
+        raise InputError(f"{where} is {value!r}: give true or false")
+    return value
+
+
+def _pairs(read: _Reader, value: Any, where: str) -> tuple[tuple[str, Any], ...]:
+    """Pairs from a mapping."""
+    if not isinstance(value, Mapping):
+        raise InputError(f"{where} is {value!r}: give an object from language to number")
+    return tuple((str(name), read(number, f"{where}.{name}")) for name, number in value.items())
+
+
+def _list(read: _Reader, value: Any, where: str) -> tuple[Any, ...]:
     if not isinstance(value, list | tuple):
         raise InputError(f"{where} is {value!r}: give a list")
-    return tuple(_value(member, item, f"{where}[{at}]") for at, item in enumerate(value))
+    return tuple(read(item, f"{where}[{at}]") for at, item in enumerate(value))

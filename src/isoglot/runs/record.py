@@ -8,6 +8,7 @@ body's bytes as they stand in the file, so a record that was cut off or altered 
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import math
@@ -16,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from isoglot.core.canonical import canonical_json
 from isoglot.core.errors import InputError
 from isoglot.runs.record_store import FolderStore, RecordStore, open_store
 
@@ -45,7 +45,10 @@ def encode_record(body: Mapping[str, Any]) -> bytes:
     >>> decode_record(encode_record({"run": "a", "rows": [{"loss": 1.5}]}), "a.json")["rows"]
     [{'loss': 1.5}]
     """
-    content = canonical_json(_plain(dict(body)))
+    try:
+        content = _bytes(body)
+    except (TypeError, ValueError):
+        content = _bytes(_plain(dict(body)))
     return _HEAD + content + _MIDDLE + hashlib.sha256(content).hexdigest().encode() + _TAIL
 
 
@@ -88,6 +91,17 @@ def read_records(place: str | Path) -> Records:
 
 def read_store(store: RecordStore) -> Records:
     """All records of a store."""
+    # Of millions of objects that all stay, the collector would look at each several times.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _read_all(store)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _read_all(store: RecordStore) -> Records:
     bodies, problems = [], []
     for name in sorted(store.names()):
         try:
@@ -102,6 +116,11 @@ def read_store(store: RecordStore) -> Records:
             continue
         bodies.append(body)
     return Records(bodies, problems)
+
+
+def _bytes(tree: Any) -> bytes:
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
 
 
 def _plain(value: Any) -> Any:

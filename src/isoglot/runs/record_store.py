@@ -1,21 +1,27 @@
 """Where records lie: a folder, or a place on an object store. A record is put whole, once, and never replaced.
 
-In a folder a record is written beside its place, flushed to the disk and linked to its name, which fails if the name
-is taken. On an object store it is one put that creates the object or fails.
+In a folder a record is written beside its place, flushed to the disk and renamed, under a lock and unless the name is
+taken. Names are flushed too, but at most once a second: after a loss of power the last second's runs may be done again,
+to the same bits, which is cheaper than a second flush for each of many short runs. On an object store it is one put that creates the object or fails.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import time
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from isoglot.core.errors import InputError, MissingExtraError
+from isoglot.core.lock import exclusive
 
 ENDING = ".json"
+# Seconds between flushes of the names of a folder.
+FLUSH = 1.0
 
 
 class RecordStore(Protocol):
@@ -33,6 +39,9 @@ class RecordStore(Protocol):
     def names(self) -> set[str]:
         """Names of all records."""
 
+    def flush(self) -> None:
+        """See to it that all that was put outlasts a loss of power."""
+
     def where(self, name: str) -> str:
         """What messages call a record."""
 
@@ -46,27 +55,33 @@ def passed(point: str) -> None:
     """Called between the steps of a publication, with what was just done; tests of crashes put a fault here."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class FolderStore:
     """Records as files of a folder."""
 
     folder: Path
+    _flushed: float = field(default=-math.inf, init=False)
+    _dirty: bool = field(default=False, init=False)
 
     def put(self, name: str, content: bytes) -> bool:
         """Publish a record; False if the name is taken."""
         final = self.folder / f"{name}{ENDING}"
         partial = self.folder / f".{name}.{uuid.uuid4().hex}"
-        self.folder.mkdir(parents=True, exist_ok=True)
         try:
+            if not self.folder.is_dir():
+                self.folder.mkdir(parents=True, exist_ok=True)
             passed("nothing")
             _write_through(partial, content)
             passed("written")
-            try:
-                _take_name(partial, final)
-            except FileExistsError:
-                return False
+            # A lock and a rename take two thirds of the time of a link, which would fail by itself.
+            with exclusive(self.folder / ".lock"):
+                if final.exists():
+                    return False
+                partial.rename(final)
             passed("named")
-            _flush_folder(self.folder)
+            self._dirty = True
+            if time.monotonic() - self._flushed >= FLUSH:
+                self.flush()
             return True
         except OSError as error:
             raise InputError(
@@ -74,6 +89,12 @@ class FolderStore:
             ) from error
         finally:
             partial.unlink(missing_ok=True)
+
+    def flush(self) -> None:
+        """Flush names that were not flushed yet."""
+        if self._dirty:
+            _flush_folder(self.folder)
+            self._dirty, self._flushed = False, time.monotonic()
 
     def get(self, name: str) -> bytes:
         """The bytes of a record."""
@@ -140,6 +161,9 @@ class ObjectStore:
         ends = (str(path).rpartition("/")[2] for path in listed)
         return {name.removesuffix(ENDING) for name in ends if name.endswith(ENDING)}
 
+    def flush(self) -> None:
+        """Nothing: a put that has returned is kept."""
+
     def where(self, name: str) -> str:
         """The URL."""
         return f"{self._url}/{name}{ENDING}"
@@ -164,18 +188,6 @@ def _write_through(path: Path, content: bytes) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _take_name(partial: Path, final: Path) -> None:
-    """Give a written file its name, or raise FileExistsError; file systems without links rename instead."""
-    try:
-        os.link(partial, final)
-    except FileExistsError:
-        raise
-    except OSError:
-        if final.exists():
-            raise FileExistsError(final) from None
-        partial.rename(final)
 
 
 def _flush_folder(folder: Path) -> None:

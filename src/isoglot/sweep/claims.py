@@ -1,8 +1,9 @@
-"""Claims: who works on a unit now. One file a unit; to create it is to hold it.
+"""Claims: who works on a unit now. One name a unit; to make it is to hold it.
 
-    claims/<unit>.json      {"token", "unit", "driver", "host", "pid", "born", "attempt"}
+    claims/.worker.<token>  {"token", "driver", "host", "pid", "born"}, of a process
+    claims/<unit>.json      a further name of that file, while the process holds the unit
 
-The holder touches its file every few seconds. A claim is dead if its process is gone, which another process of the
+A name costs a fraction of a file. The holder touches its file every few seconds. A claim is dead if its process is gone, which another process of the
 same machine sees at once, or if it was not touched for `stale` seconds by the clock of the file system, which is all
 that another machine can see. A slow worker keeps its claim, since a thread of its own does the touching. Whoever
 finds a dead claim takes it over under a lock, so that one of them does.
@@ -11,13 +12,18 @@ finds a dead claim takes it over under a lock, so that one of them does.
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+
+from isoglot.core.lock import exclusive
 
 STALE = 60.0
 HEARTBEAT = 5.0
@@ -41,21 +47,37 @@ class Claims:
     def __init__(self, folder: Path, driver: str, stale: float = STALE) -> None:
         """`driver` names who started this process; `stale` is seconds without a touch until a claim is dead."""
         self.folder, self._driver, self._stale = folder, driver, stale
-        self._host, self._pid = host_name(), os.getpid()
+        self._host, self._pid, self._token = host_name(), os.getpid(), uuid.uuid4().hex
+        self._spoke = -math.inf
         folder.mkdir(parents=True, exist_ok=True)
 
     def take(self, unit: str) -> Claim | None:
         """Hold a unit that nobody holds, or None."""
-        claim = Claim(uuid.uuid4().hex, unit, self._driver, self._host, self._pid, born(self._pid))
-        partial = self.folder / f".{unit}.{claim.token}"
-        partial.write_text(json.dumps(asdict(claim)), encoding="utf-8")
+        own, path = self._own(self._token), self._path(unit)
         try:
-            os.link(partial, self._path(unit))
+            self._speak(own)
+            os.link(own, path)
         except FileExistsError:
             return None
-        finally:
-            partial.unlink()
-        return claim
+        except OSError:
+            # A file system without links: a file of its own, which fails too if it is there.
+            if not self._write(path):
+                return None
+        return Claim(self._token, unit, self._driver, self._host, self._pid, self._born)
+
+    def _speak(self, own: Path) -> None:
+        """See to it that silence is counted from about now."""
+        now = time.monotonic()
+        if now - self._spoke < 1.0:
+            return
+        if not self._write(own):
+            os.utime(own)
+        self._spoke = now
+
+    def close(self) -> None:
+        """Take this process's file away, once it holds nothing."""
+        self._own(self._token).unlink(missing_ok=True)
+        self._spoke = -math.inf
 
     def take_dead(self, unit: str) -> tuple[Claim, Claim] | None:
         """Hold a unit whose holder is dead: the new claim and the dead one; None if it lives, or another was first."""
@@ -64,6 +86,7 @@ class Claims:
             if found is None or self.alive(found):
                 return None
             self._path(unit).unlink(missing_ok=True)
+            self._own(found.token).unlink(missing_ok=True)
             claim = self.take(unit)
         return None if claim is None else (claim, found)
 
@@ -91,11 +114,11 @@ class Claims:
     def read(self, unit: str) -> Claim | None:
         """The claim of a unit, if there is one."""
         try:
-            return Claim(**json.loads(self._path(unit).read_bytes()))
+            return Claim(unit=unit, **json.loads(self._path(unit).read_bytes()))
         except FileNotFoundError:
             return None
         except (ValueError, TypeError):
-            # A claim appears whole; whatever else has its name was made by nobody who lives.
+            # It is being written, or its holder died in that; silence will tell.
             return Claim("", unit, "", "", 0, "")
 
     def units(self) -> list[str]:
@@ -118,26 +141,36 @@ class Claims:
         mark.touch()
         return mark.stat().st_mtime
 
+    def _write(self, path: Path) -> bool:
+        """Write who this process is; False if the file is there."""
+        tree = {"token": self._token, "driver": self._driver, "host": self._host, "pid": self._pid}
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        try:
+            os.write(handle, json.dumps({**tree, "born": self._born}).encode("utf-8"))
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(handle)
+        return True
+
+    @cached_property
+    def _born(self) -> str:
+        return born(self._pid)
+
     def _path(self, unit: str) -> Path:
         return self.folder / f"{unit}.json"
+
+    def _own(self, token: str) -> Path:
+        return self.folder / f".worker.{token}"
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with exclusive(self.folder / ".lock"):
             yield
-
-
-@contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a lock of all processes on a file; it falls with its holder."""
-    import fcntl
-
-    handle = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
 
 
 def host_name() -> str:

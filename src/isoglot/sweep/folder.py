@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.core.errors import InputError
+from isoglot.core.lock import exclusive
 from isoglot.core.recipe import Recipe, recipe_from_dict, recipe_to_dict
 from isoglot.runs.record import FOLDER as RECORDS
 from isoglot.runs.record import Records, read_store
 from isoglot.runs.record_store import RecordStore, open_store
-from isoglot.sweep.claims import exclusive
 from isoglot.sweep.failures import DEATHS, RETRIES, Failures
 from isoglot.sweep.units import Unit, plan_units
 from isoglot.tokenizer.store import read_json

@@ -30,6 +30,7 @@ from isoglot.sweep.units import Unit
 
 # Seconds between looks at the list while others hold what is left.
 POLL = 0.5
+GOLDEN = 0.6180339887498949
 
 
 class LostClaimError(Exception):
@@ -95,14 +96,23 @@ class Worker:
         try:
             while waiting := self._waiting():
                 worked = [unit for unit in waiting if self._try(unit)]
+                self.sweep.store.flush()
                 if not worked:
                     self.stopping.wait(POLL)
+        except Exception as error:
+            if not is_full(error):
+                raise
+            raise DiskFullError(
+                f"{self.sweep.home}: a disk is full ({error}); make room, and the same command goes on"
+            ) from error
         finally:
             ended.set()
             beat.join()
+            self.sweep.store.flush()
+            self.claims.close()
 
     def _waiting(self) -> list[Unit]:
-        """Units that are neither finished nor failed for good, those of this worker's slot first."""
+        """Units that are neither finished nor failed for good, from this worker's part of the list on."""
         if self.stopping.is_set():
             raise StoppedError(f"{self.sweep.home}: stopped; isoglot sweep run goes on from there")
         recorded = self.sweep.store.names()
@@ -113,14 +123,16 @@ class Worker:
             if not recorded.issuperset(unit.members)
             and not (unit.name in failed and self.failures.final(unit.name))
         ]
-        # Two workers that begin at one place would race for each unit.
-        at = self.slot % len(left) if left else 0
+        # Workers that walk side by side would race for each unit: multiples of the golden ratio spread any number of them.
+        at = int(len(left) * (self.slot * GOLDEN % 1.0))
         return left[at:] + left[:at]
 
     def _try(self, unit: Unit) -> bool:
-        """Do a unit if nobody else does; whether this worker held it."""
+        """Do a unit if nobody else does or did; whether this worker held it."""
         if self.stopping.is_set():
             return True
+        if not self._unrecorded(unit):
+            return False
         claim = self._take(unit)
         if claim is None:
             return False
@@ -170,9 +182,7 @@ class Worker:
             if self._lost.is_set():
                 return
             if is_full(error):
-                raise DiskFullError(
-                    f"{self.sweep.home}: a disk is full ({error}); make room, and the same command goes on"
-                ) from error
+                raise
             kind: Kind = "refused" if isinstance(error, IsoglotError) else "error"
             message = str(error) if kind == "refused" else f"{type(error).__name__}: {error}"
             step, trace = self.run.step(self.sweep, unit), traceback.format_exc()

@@ -1,0 +1,5 @@
+"""`python -m isoglot` is the command `isoglot`."""
+
+from isoglot.cli import main
+
+main()
