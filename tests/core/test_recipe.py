@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import Base, Data, Optimiser, Recipe, Stage, recipe_from_dict, recipe_to_dict
+from isoglot.core.recipe import Base, Data, Optimiser, Recipe, Stage
+from isoglot.core.recipe_tree import recipe_from_dict, recipe_to_dict
 from isoglot.core.shapes import Shape
 
 SHAPE = Shape(layers=1, width=8, ffn=16, heads=2, head_width=4, vocabulary=256)
@@ -97,6 +98,7 @@ BAD: list[tuple[str, Any, str]] = [
     ("precision", "fp8", "precision 'fp8' is unknown: use float32 or bfloat16"),
     ("evaluate", [200], "evaluation at step 200 is outside the run: give steps from 1 to 100"),
     ("optimiser.peak", "x", "recipe.optimiser.peak is 'x': give a number"),
+    ("shape.tied", 1, "recipe.shape.tied is 1: give true or false"),
     ("optimiser.schedule", "wds", "schedule 'wds' is unknown: use wsd, cosine or constant"),
     (
         "optimiser.floor",

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import recipe_to_dict
+from isoglot.core.recipe_tree import recipe_to_dict
 from isoglot.design import DESIGNS, Design, make_design, read_design, write_design
 
 from .test_registry import EXAMPLES, make

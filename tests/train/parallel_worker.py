@@ -16,7 +16,7 @@ import jax
 import numpy as np
 
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import recipe_from_dict
+from isoglot.core.recipe_tree import recipe_from_dict
 from isoglot.tokenizer.shards import open_shards
 from isoglot.train import loop
 from isoglot.train.checkpoint import named

@@ -13,7 +13,8 @@ import polars as pl
 import pytest
 
 from isoglot.core.errors import InputError, NoAnswerError
-from isoglot.core.recipe import Base, Optimiser, Recipe, Stage, recipe_from_dict
+from isoglot.core.recipe import Base, Optimiser, Recipe, Stage
+from isoglot.core.recipe_tree import recipe_from_dict
 from isoglot.core.wish import shorter
 from isoglot.runs import read_runs
 from isoglot.tokenizer.bpe import train_bpe

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import Recipe, recipe_to_dict
+from isoglot.core.recipe import Recipe
+from isoglot.core.recipe_tree import recipe_to_dict
 from isoglot.tokenizer.shards import Shards
 from isoglot.train.checkpoint import named
 from isoglot.train.evaluate import Evaluation

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from isoglot import demo_sweep
 from isoglot.cli import app, main
 from isoglot.core.errors import InputError, StoppedError
-from isoglot.core.recipe import recipe_from_dict
+from isoglot.core.recipe_tree import recipe_from_dict
 from isoglot.runs import read_runs
 from isoglot.tokenizer.shards import Shards
 from isoglot.train.program import Program

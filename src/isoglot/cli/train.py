@@ -174,7 +174,7 @@ def _recipes(files: list[Path], asked: dict[str, Any], text: Any, base: Path | N
 
 
 def _read(path: Path) -> Recipe:
-    from isoglot.core.recipe import recipe_from_dict
+    from isoglot.core.recipe_tree import recipe_from_dict
     from isoglot.tokenizer.store import read_json
 
     try:
@@ -286,7 +286,7 @@ def _stop_asked(hosts: int) -> Iterator[Callable[[], bool] | None]:
 def _write(recipe: Recipe, path: Path) -> None:
     import json
 
-    from isoglot.core.recipe import recipe_to_dict
+    from isoglot.core.recipe_tree import recipe_to_dict
 
     path.write_text(json.dumps(recipe_to_dict(recipe), indent=1) + "\n", encoding="utf-8")
     typer.echo(f"{path}: recipe {recipe.name}, {recipe.steps} steps, {recipe.tokens:,} tokens")

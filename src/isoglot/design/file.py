@@ -20,7 +20,8 @@ from typing import Any
 
 from isoglot.core.canonical import canonical_json
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from isoglot.core.recipe import Recipe
+from isoglot.core.recipe_tree import recipe_from_dict, recipe_to_dict
 
 FORMAT = 1
 PLAIN = "recipes"

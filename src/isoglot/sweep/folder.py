@@ -25,7 +25,8 @@ from typing import Any
 
 from isoglot.core.errors import InputError
 from isoglot.core.lock import exclusive
-from isoglot.core.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from isoglot.core.recipe import Recipe
+from isoglot.core.recipe_tree import recipe_from_dict, recipe_to_dict
 from isoglot.runs.record import FOLDER as RECORDS
 from isoglot.runs.record import Records, read_store
 from isoglot.runs.record_store import RecordStore, open_store

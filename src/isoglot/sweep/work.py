@@ -21,7 +21,8 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from isoglot.core.errors import IsoglotError, NoAnswerError, StoppedError
-from isoglot.core.recipe import Recipe, recipe_to_dict
+from isoglot.core.recipe import Recipe
+from isoglot.core.recipe_tree import recipe_to_dict
 from isoglot.runs.record import FORMAT, encode_record
 from isoglot.sweep.claims import HEARTBEAT, STALE, Claim, Claims
 from isoglot.sweep.failures import Failure, Kind

@@ -20,7 +20,8 @@ import jax
 import numpy as np
 
 from isoglot.core.errors import InputError, MissingExtraError
-from isoglot.core.recipe import Recipe, recipe_from_dict, recipe_to_dict
+from isoglot.core.recipe import Recipe
+from isoglot.core.recipe_tree import recipe_from_dict, recipe_to_dict
 from isoglot.tokenizer.store import read_json, sha256_of, whole_folder, write_json
 from isoglot.train.model import Transformer, initial
 

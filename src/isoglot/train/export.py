@@ -19,7 +19,8 @@ from typing import Any
 
 from isoglot.core.errors import InputError, MissingExtraError
 from isoglot.core.languages import base_label, parse_label
-from isoglot.core.recipe import Recipe, recipe_to_dict
+from isoglot.core.recipe import Recipe
+from isoglot.core.recipe_tree import recipe_to_dict
 from isoglot.tokenizer.hugging_face import tokenizer_files
 from isoglot.tokenizer.shards import Shards
 from isoglot.tokenizer.store import require_free, sha256_of, whole_folder, write_json

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from isoglot.core.errors import InputError
-from isoglot.core.recipe import recipe_to_dict
+from isoglot.core.recipe_tree import recipe_to_dict
 from isoglot.train.checkpoint import checkpoints, save
 from isoglot.train.optimiser import learning_rate
 from isoglot.train.program import Program, State
