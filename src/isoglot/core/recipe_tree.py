@@ -44,6 +44,8 @@ def recipe_from_dict(tree: Mapping[str, Any]) -> Recipe:
     return _build(Recipe, tree, "recipe")
 
 
+MOST = 2**63
+
 # Reads one field's value, checked against its annotation; the text names the place.
 _Reader = Callable[[Any, str], Any]
 
@@ -111,6 +113,8 @@ def _number(value: Any, where: str) -> float:
 def _whole(value: Any, where: str) -> int:
     if type(value) is not int and _number(value, where) != int(value):
         raise InputError(f"{where} is {value!r}: give a whole number")
+    if abs(value) >= MOST:
+        raise InputError(f"{where} is 2^63 or more: give a smaller number")
     return int(value)
 
 
