@@ -7,6 +7,8 @@ path. Ray starts and restarts workers; who does what is settled by claims, as on
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,13 +21,17 @@ from isoglot.sweep.local import PATIENCE, process_variables
 OBJECT_STORE = 200 * 2**20
 """Bytes of the object store of a cluster that is started here: nothing but exit codes goes through it."""
 
+LOGS = {"RAY_ROTATION_MAX_BYTES": str(10 * 2**20), "RAY_ROTATION_BACKUP_COUNT": "1"}
+# A socket's path has 107 characters at most, and Ray's own part of it about 65.
+LONGEST = 30
+
 
 @dataclass
 class RayWorkers:
     """Starts worker tasks on the cluster at `address`, or on one of this machine (`local`).
 
-    A worker asks for `threads` CPUs and `gpus` GPUs (which may be a fraction). `temporary` is where a cluster that is
-    started here keeps its logs and spills, so that they do not fill a shared /tmp.
+    A worker asks for `threads` CPUs and `gpus` GPUs (which may be a fraction). A cluster that is started here has a small
+    object store, and a folder of its own for its logs, each of bounded size, which goes when the cluster does.
     """
 
     home: Path
@@ -34,12 +40,11 @@ class RayWorkers:
     threads: int = 1
     gpus: float = 0.0
     workers: int = 1
-    temporary: str | None = None
     environment: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises MissingExtraError without Ray, InputError if there is no cluster at the address."""
-        self._ray = _ray()
+        self._ray, self._temporary = _ray(), ""
         self.home = Path(self.home).absolute()
         options: dict[str, Any] = {
             "include_dashboard": False,
@@ -50,8 +55,8 @@ class RayWorkers:
             options |= {
                 "num_cpus": max(os.cpu_count() or 1, self.threads * self.workers),
                 "object_store_memory": OBJECT_STORE,
+                "_temp_dir": self._temporary_folder(),
             }
-            options |= {"_temp_dir": self.temporary} if self.temporary else {}
         try:
             self._ray.init(address=self.address, **options)
         except (ConnectionError, ValueError, RuntimeError) as error:
@@ -69,6 +74,14 @@ class RayWorkers:
             scheduling_strategy="SPREAD",
             runtime_env={"env_vars": variables},
         )
+
+    def _temporary_folder(self) -> str:
+        """A folder for the cluster's files; its name is short, since Ray puts sockets below it."""
+        for name, value in LOGS.items():
+            os.environ.setdefault(name, value)
+        place = tempfile.gettempdir()
+        self._temporary = tempfile.mkdtemp(prefix="ray-", dir=place if len(place) < LONGEST else "/tmp")
+        return self._temporary
 
     def start(self, slot: int) -> Any:
         """Ask for the worker of a slot; it waits until the cluster has room."""
@@ -108,6 +121,8 @@ class RayWorkers:
     def close(self) -> None:
         """Leave the cluster, or end the one that was started here."""
         self._ray.shutdown()
+        if self._temporary:
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
 
 def _work(folder: str, options: dict[str, Any]) -> int:
