@@ -219,11 +219,13 @@ def disturb(
     }
 
 
-def undisturbed(home: Path, shards: Shards, runs: Sequence[Recipe], pack: int = 1) -> SweepFolder:
+def undisturbed(
+    home: Path, shards: Shards, runs: Sequence[Recipe], pack: int = 1, workers: int = 2
+) -> SweepFolder:
     """The same sweep left alone."""
     sweep = begin(home, shards, runs, pack)
     if not finished(sweep):
-        driver = drive(home, "local", 2)
+        driver = drive(home, "local", workers)
         if driver.wait():
             raise RuntimeError((home / "driver.log").read_text())
     return sweep

@@ -49,7 +49,7 @@ def runs(shards: Shards) -> list[Recipe]:
 @pytest.fixture(scope="session")
 def undisturbed(place: Path, shards: Shards, runs: list[Recipe]) -> SweepFolder:
     """The sweep left alone."""
-    return sweep_faults.undisturbed(place / "undisturbed", shards, runs)
+    return sweep_faults.undisturbed(place / "undisturbed", shards, runs, workers=1)
 
 
 def assert_equal(sweep: SweepFolder, undisturbed: SweepFolder) -> None:
@@ -168,14 +168,13 @@ def isoglot(*words: object, **options: Any) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
-def test_the_command_line_designs_runs_stops_and_goes_on(
-    place: Path, shards: Shards, undisturbed: SweepFolder
-) -> None:
+def test_the_command_line_designs_runs_stops_and_goes_on(place: Path, shards: Shards) -> None:
     home, design = place / "by-command", place / "design.json"
     knobs = ("shapes=2x32", "tokens=8192,16384", "seeds=2", "sequence=64", "batch=4")
     made = isoglot("sweep", "design", "grid", *knobs, "--shards", shards.folder, "--out", design)
-    assert made.wait() == 0, made.communicate()
-    options = ("--to", home, "--shards", shards.folder, "--documents", 4, "--workers", 2)
+    told = made.communicate(timeout=60)
+    assert made.returncode == 0, told
+    options = ("--to", home, "--shards", shards.folder, "--documents", 4, "--workers", 1)
     first = isoglot("sweep", "run", design, *options)
     until = time.monotonic() + 60
     while not list(home.glob("runs/*/*/checkpoints/step-*")) and time.monotonic() < until:
@@ -185,8 +184,8 @@ def test_the_command_line_designs_runs_stops_and_goes_on(
     assert first.returncode == 130 and "stopped; the same command goes on from there" in words
     assert not list((home / "claims").glob("[!.]*.json"))
     second = isoglot("sweep", "run", design, *options, "--json")
-    told = json.loads(second.communicate(timeout=120)[0])
-    assert (second.returncode, told["done"], told["runs"]) == (0, 4, 4)
+    status = json.loads(second.communicate(timeout=120)[0])
+    assert (second.returncode, status["done"], status["runs"]) == (0, 4, 4)
     # A finished sweep says so at once, and reads the same.
     third = isoglot("sweep", "run", "--to", home)
     words, _ = third.communicate(timeout=60)

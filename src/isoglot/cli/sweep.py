@@ -74,7 +74,7 @@ def run(
 ) -> None:
     """Do what is left of a sweep; Ctrl-C leaves it whole, and the same command goes on."""
     from isoglot.sweep.driver import run_sweep
-    from isoglot.sweep.folder import Conditions, SweepFolder
+    from isoglot.sweep.folder import Conditions, SweepFolder, add_places
 
     for name, value in (("--checkpoints", checkpoints), ("--threads", threads)):
         if value < 1:
@@ -85,9 +85,10 @@ def run(
         conditions = Conditions(documents, checkpoints, records, retries)
         sweep = _planned(designs, to, shards or [], bases or [], conditions, pack)
     else:
-        _add_places(to, shards or [], bases or [])
+        # Whether there is a sweep is asked first, so that nothing is written into some other folder.
+        _ = SweepFolder(to).units
+        add_places(to, *_places(shards or [], bases or []))
         sweep = SweepFolder(to)
-        _ = sweep.units
     count = workers or _workers(threads, gpus, ray)
     executor = _executor(sweep, ray, threads, gpus, count)
     with _bar() as tell:
@@ -145,38 +146,37 @@ def _planned(
 ) -> SweepFolder:
     """The sweep with the designs' recipes, after asking whether what they read is at hand."""
     from isoglot.design.file import read_design
-    from isoglot.sweep.folder import SweepFolder, add_design
+    from isoglot.sweep.folder import SweepFolder, add_design, add_places
 
     recipes: dict[str, Recipe] = {}
     for path in designs:
         recipes |= {recipe.name: recipe for recipe in read_design(path).recipes}
-    given = _add_places(to, shards, bases)
+    text, found = _places(shards, bases)
     known = SweepFolder(to).places
     for recipe in recipes.values():
-        if recipe.data.shards not in known["text"]:
+        if recipe.data.shards not in {*known["text"], *text}:
+            given = ", ".join(str(path) for path in shards) or "the given folders (there are none)"
             raise InputError(
                 f"recipe {recipe.name} reads shards {recipe.data.shards[:16]}, which are not among {given}: say where "
                 "they are with --shards FOLDER"
             )
-        if recipe.base is not None and recipe.base.weights not in known["bases"]:
+        if recipe.base is not None and recipe.base.weights not in {*known["bases"], *found}:
             raise InputError(
                 f"recipe {recipe.name} continues weights {recipe.base.weights[:16]}: say where they are with "
                 "--continue RUN"
             )
-    return add_design(to, list(recipes.values()), conditions, pack)
+    sweep = add_design(to, list(recipes.values()), conditions, pack)
+    add_places(to, text, found)
+    return sweep
 
 
-def _add_places(to: Path, shards: list[Path], bases: list[Path]) -> str:
-    """Keep where text and bases are; the folders in words."""
-    from isoglot.sweep.folder import add_places
+def _places(shards: list[Path], bases: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
+    """Folders of text and of bases by fingerprint."""
     from isoglot.tokenizer import open_shards
     from isoglot.train.checkpoint import open_checkpoint
 
     text = {open_shards(path).fingerprint: path for path in shards}
-    found = {(base := open_checkpoint(path)).weights_fingerprint: base.folder for path in bases}
-    if text or found:
-        add_places(to, text, found)
-    return ", ".join(str(path) for path in shards) or "the given folders (there are none)"
+    return text, {(base := open_checkpoint(path)).weights_fingerprint: base.folder for path in bases}
 
 
 def _workers(threads: int, gpus: float, ray: str | None) -> int:

@@ -135,6 +135,8 @@ def add_design(home: Path, recipes: Sequence[Recipe], conditions: Conditions, pa
 
 def add_places(home: Path, text: Mapping[str, Path], bases: Mapping[str, Path]) -> None:
     """Say where text and base checkpoints lie, beside what was said before."""
+    if not text and not bases:
+        return
     with exclusive(home / ".lock"):
         known = SweepFolder(home).places
         known["text"] |= {key: str(path.absolute()) for key, path in text.items()}
