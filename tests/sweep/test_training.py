@@ -67,7 +67,7 @@ def test_a_record_tells_all_of_a_run(undisturbed: SweepFolder, runs: list[Recipe
     assert body["unit"]["kind"] == "trunk" and whole.name in body["unit"]["members"]
     assert {row["language"] for row in body["rows"]} == {"synA", "synB"}
     assert body["training"]["steps"] == FEW and body["environment"]["threads"] == 1
-    assert body["timing"]["seconds"] > 0 and len(body["weights"]) == 64
+    assert body["timing"]["unit_seconds"] > 0 and len(body["weights"]) == 64
     # Finished trunks keep the weights of each run, and nothing that was only to resume from.
     [home] = undisturbed.home.glob(f"runs/*/{whole.name}/checkpoints")
     assert [step.name for step in home.iterdir()] == [f"step-{FEW:08d}"]

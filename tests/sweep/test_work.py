@@ -6,8 +6,10 @@ import multiprocessing
 import os
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,14 +19,14 @@ import isoglot.runs.record_store as record_store
 from isoglot.core.errors import InputError, NoAnswerError, StoppedError
 from isoglot.runs.record import decode_record, encode_record, read_records
 from isoglot.runs.record_store import open_store
-from isoglot.sweep.claims import Claims
+from isoglot.sweep.claims import Claim, Claims
 from isoglot.sweep.driver import run_sweep
 from isoglot.sweep.failures import DEATHS
-from isoglot.sweep.folder import Conditions, SweepFolder, add_design
+from isoglot.sweep.folder import Conditions, SweepFolder, add_design, add_places, take_apart
 from isoglot.sweep.local import LocalWorkers
 from isoglot.sweep.status import status_of
 from isoglot.sweep.units import Unit, plan_units
-from isoglot.sweep.work import DiskFullError, Worker
+from isoglot.sweep.work import DiskFullError, Outcome, Worker
 from isoglot.sweep.worker import DISK_FULL
 
 
@@ -69,7 +71,7 @@ def test_a_design_that_is_added_brings_its_new_runs_alone(home: Path) -> None:
     runner = Trivial()
     Worker(sweep_of(home, 5), runner).walk()
     assert set(runner.done) == {recipe(3).name, recipe(4).name}
-    with pytest.raises(InputError, match="was begun with documents=None, not 3"):
+    with pytest.raises(InputError, match="was begun with --documents left out, not 3"):
         sweep_of(home, 5, documents=3)
 
 
@@ -245,7 +247,7 @@ def test_units_are_planned_from_trunks_and_packs() -> None:
     runs = [*trunk(10, 20, 30), recipe(1)]
     shared, alone = plan_units(runs)
     assert (shared.kind, alone.kind) == ("trunk", "run")
-    assert shared.members == tuple(run.name for run in runs[:3])
+    assert shared.members == tuple(run.name for run in (runs[2], runs[0], runs[1]))
     # The longest run, and the two cool-downs of two steps each.
     step = alone.flops / 4
     assert shared.flops == pytest.approx(step * (30 + 2 + 2))
@@ -258,3 +260,138 @@ def test_units_are_planned_from_trunks_and_packs() -> None:
     ]
     with pytest.raises(InputError, match="lists one recipe twice"):
         plan_units([recipe(0), recipe(0)])
+
+
+def test_a_run_that_is_scored_before_it_leaves_its_trunk_is_trained_alone() -> None:
+    short, long = trunk(10, 20)
+    scored = replace(short, evaluate=(3,))
+    for runs in ([scored, short, long], [long, short, scored]):
+        assert [set(unit.members) for unit in plan_units(runs)] == [{long.name, short.name}, {scored.name}]
+    # Of runs of one length the one that is scored more often is the trunk, whatever the order.
+    often = replace(long, evaluate=(3, 9))
+    assert (
+        plan_units([long, often])[0].members
+        == plan_units([often, long])[0].members
+        == (often.name, long.name)
+    )
+
+
+def test_a_plan_of_altered_recipes_is_refused_by_name(home: Path) -> None:
+    sweep = sweep_of(home, 1)
+    [plan] = (home / "plans").iterdir()
+    plan.write_text(plan.read_text().replace('"peak": 0.001', '"peak": 0.002'))
+    Worker(SweepFolder(home), Trivial()).walk()
+    [unit] = status_of(SweepFolder(home)).units
+    assert unit.state == "failed" and f"recipe {sweep.units[0].members[0]} has the name" in unit.message
+    plan.write_text('{"format": 1}')
+    with pytest.raises(
+        InputError, match=r"0001.json: is no plan of format 1 with conditions, recipes, units"
+    ):
+        _ = SweepFolder(home).units
+
+
+def test_a_unit_that_gives_no_record_fails(home: Path) -> None:
+    class Silent(Trivial):
+        def __call__(self, *given: object) -> list[Outcome]:
+            return []
+
+    sweep = sweep_of(home, 1, retries=1)
+    Worker(sweep, Silent()).walk()
+    [unit] = status_of(sweep).units
+    assert (unit.state, unit.failures) == ("failed", 2) and "gave no record of" in unit.message
+
+
+def test_failed_units_are_taken_apart(home: Path) -> None:
+    bad, *good = runs = trunk(30, 10, 20)
+    sweep = add_design(home, runs, Conditions())
+    refused = NoAnswerError("loss is not a number")
+
+    def diverge(unit: Unit) -> None:
+        if bad.name in unit.members:
+            raise refused
+
+    Worker(sweep, Trivial(diverge)).walk()
+    assert status_of(sweep).count("failed") == 3
+    sweep.failures().forgive([unit.name for unit in sweep.units])
+    take_apart(sweep, sweep.units)
+    Worker(SweepFolder(home), Trivial(diverge)).walk()
+    status = status_of(SweepFolder(home))
+    assert (status.done, status.count("failed"), status.runs) == (2, 1, 3)
+    assert {body["run"] for body in sweep.records().bodies} == {one.name for one in good}
+
+
+def test_trouble_of_the_system_is_tried_again(home: Path) -> None:
+    try:
+        try:
+            raise OSError(5, "Input/output error")
+        except OSError as error:
+            raise InputError("record cannot be written (Input/output error)") from error
+    except InputError as error:
+        trouble = error
+    sweep = sweep_of(home, 1)
+    Worker(sweep, Trivial(fail(2, trouble))).walk()
+    assert status_of(sweep).done == 1
+
+
+def test_a_heartbeat_outlives_a_network_that_is_away(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = sweep_of(home, 1)
+    worker = Worker(sweep, Trivial(lambda unit: time.sleep(0.4)), heartbeat=0.02)
+    touched = iter([OSError(116, "Stale file handle"), OSError(116, "Stale file handle")])
+    calls = []
+
+    def touch(claim: Claim) -> bool:
+        calls.append(claim)
+        if (error := next(touched, None)) is not None:
+            raise error
+        return True
+
+    monkeypatch.setattr(worker.claims, "touch", touch)
+    worker.walk()
+    assert len(calls) > 3 and status_of(sweep).done == 1
+
+
+def test_a_claim_whose_making_was_answered_late_is_ones_own(home: Path) -> None:
+    home.mkdir()
+    ours, theirs = Claims(home / "claims", "a"), Claims(home / "claims", "b")
+    assert ours.take("unit") is not None
+    assert ours.take("unit") is not None and theirs.take("unit") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"documents": 0}, "documents is 0: score at least 1"),
+        ({"checkpoints": 0}, "checkpoints is 0: write at least 1"),
+        ({"retries": -1}, "retries is -1: give 0 or more"),
+        ({"records": "nosuch://place"}, "nosuch://place: is no place that fsspec knows"),
+    ],
+)
+def test_conditions_under_which_no_run_is_done_are_refused_first(
+    given: dict[str, object], message: str, home: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        sweep_of(home, 1, **given)
+    assert not home.exists()
+
+
+def test_damaged_files_of_a_sweep_are_named(home: Path) -> None:
+    sweep = sweep_of(home, 1)
+    (home / "failures").mkdir(exist_ok=True)
+    (home / "failures" / f"{sweep.units[0].name}-0001.json").write_text("")
+    [unit] = status_of(sweep).units
+    assert "is no failure that can be read" in unit.message
+    (home / "places.json").write_text('{"text"')
+    with pytest.raises(InputError, match=r"places\.json: damaged, not JSON"):
+        _ = SweepFolder(home).places
+
+
+def test_one_text_may_lie_under_several_paths(home: Path, tmp_path: Path) -> None:
+    sweep_of(home, 1)
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    add_places(home, {"f": first}, {})
+    add_places(home, {"f": second}, {})
+    assert SweepFolder(home).place("text", "f") == str(first)
+    second.mkdir()
+    assert SweepFolder(home).place("text", "f") == str(second)
+    assert SweepFolder(home).place("bases", "f") is None

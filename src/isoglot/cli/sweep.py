@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from isoglot.cli.sweep_design import design_command
+from isoglot.cli.sweep_display import bar, print_status
 from isoglot.core.errors import InputError, NoAnswerError
 
 if TYPE_CHECKING:
     from isoglot.core.recipe import Recipe
     from isoglot.sweep.folder import Conditions, SweepFolder
-    from isoglot.sweep.status import Status
 
 app = typer.Typer(no_args_is_help=True, help="Design a list of runs, and do each once, through any crash.")
 app.command("design")(design_command)
@@ -53,19 +51,21 @@ def run(
         float, typer.Option("--gpus", help="GPUs of this machine; with --ray, those of a worker.")
     ] = 0,
     pack: Annotated[
-        int, typer.Option("--pack", help="Train up to so many equal programs as one (for GPUs).")
-    ] = 1,
+        int | None, typer.Option("--pack", help="Train up to so many equal programs as one (for GPUs).")
+    ] = None,
     documents: Annotated[
         int | None, typer.Option("--documents", help="Held-out documents scored; default all.")
     ] = None,
     checkpoints: Annotated[
-        int, typer.Option("--checkpoints", help="Checkpoints a run, to resume from.")
-    ] = 10,
-    retries: Annotated[int, typer.Option("--retries", help="Times that an error is tried again.")] = 2,
+        int | None, typer.Option("--checkpoints", help="Checkpoints a run, to resume from; default 10.")
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option("--retries", help="Times that an error is tried again; default 2.")
+    ] = None,
     records: Annotated[
-        str,
+        str | None,
         typer.Option("--records", metavar="URL", help="Keep records on an object store (s3://bucket/sweep)."),
-    ] = "",
+    ] = None,
     ray: Annotated[
         str | None,
         typer.Option("--ray", metavar="ADDRESS", help="A Ray cluster: its address, auto, or local."),
@@ -74,31 +74,53 @@ def run(
 ) -> None:
     """Do what is left of a sweep; Ctrl-C leaves it whole, and the same command goes on."""
     from isoglot.sweep.driver import run_sweep
-    from isoglot.sweep.folder import Conditions, SweepFolder, add_places
+    from isoglot.sweep.folder import SweepFolder, add_places
 
-    for name, value in (("--checkpoints", checkpoints), ("--threads", threads)):
-        if value < 1:
+    for name, value in (("--threads", threads), ("--workers", workers), ("--pack", pack)):
+        if value is not None and value < 1:
             raise InputError(f"{name} is {value}: give at least 1")
-    if retries < 0:
-        raise InputError(f"--retries is {retries}: give 0 or more")
+    if gpus < 0:
+        raise InputError(f"--gpus is {gpus:g}: give 0 or more")
+    conditions = _conditions(
+        to, documents=documents, checkpoints=checkpoints, retries=retries, records=records
+    )
     if designs:
-        conditions = Conditions(documents, checkpoints, records, retries)
-        sweep = _planned(designs, to, shards or [], bases or [], conditions, pack)
+        sweep = _planned(designs, to, shards or [], bases or [], conditions, pack or 1)
     else:
-        # Whether there is a sweep is asked first, so that nothing is written into some other folder.
-        _ = SweepFolder(to).units
+        if pack is not None:
+            raise InputError(
+                f"--pack is {pack}, but units are planned with a design: name one, or leave it out"
+            )
         add_places(to, *_places(shards or [], bases or []))
         sweep = SweepFolder(to)
     count = workers or _workers(threads, gpus, ray)
     executor = _executor(sweep, ray, threads, gpus, count)
-    with _bar() as tell:
+    with bar() as tell:
         status = run_sweep(sweep, executor, count, tell)
-    _print(sweep, status, as_json)
+    print_status(sweep, status, as_json)
+    if status.left:
+        raise NoAnswerError(
+            f"{status.left} of {status.runs} runs are still to be done: the same command goes on"
+        )
     if status.count("failed"):
         raise NoAnswerError(
             f"{status.count('failed')} of {status.runs} runs failed: see isoglot sweep status {to}, mend what it says, "
             f"then isoglot sweep retry {to}"
         )
+
+
+def _conditions(to: Path, **given: Any) -> Conditions:
+    """What all runs have in common: as given, else as the sweep was begun, else by default."""
+    from isoglot.sweep.folder import Conditions, SweepFolder
+
+    if str(given["records"] or "").startswith("memory:"):
+        raise InputError(
+            f"--records is {given['records']}, which no other process sees: name a store that all see"
+        )
+    known = SweepFolder(to)
+    before = vars(known.conditions) if (to / "plans").is_dir() else {}
+    asked = {name: value for name, value in given.items() if value is not None}
+    return Conditions(**{**before, **asked})
 
 
 @app.command()
@@ -114,8 +136,10 @@ def status(
 
     sweep = SweepFolder(folder)
     found = status_of(sweep, verify)
-    _print(sweep, found, as_json, every)
+    print_status(sweep, found, as_json, every)
     if found.damaged:
+        for sentence in found.damaged[1:]:
+            typer.echo(sentence, err=True)
         raise InputError(found.damaged[0])
 
 
@@ -126,19 +150,26 @@ def retry(
         list[str] | None,
         typer.Argument(metavar="[RUN]...", help="Runs to try again; default all that failed."),
     ] = None,
+    apart: Annotated[
+        bool, typer.Option("--apart", help="Train the runs of a failed trunk or pack each alone from now on.")
+    ] = False,
 ) -> None:
     """Let failed runs be tried again by the next `isoglot sweep run`; their failures are kept aside."""
-    from isoglot.sweep.folder import SweepFolder
+    from isoglot.sweep.folder import SweepFolder, take_apart
+    from isoglot.sweep.status import status_of
 
     sweep = SweepFolder(folder)
-    known = {name: unit.name for unit in sweep.units for name in unit.members}
+    known = {name for unit in sweep.units for name in unit.members}
     for name in runs or []:
         if name not in known:
             raise InputError(f"{folder}: has no run {name}; isoglot sweep status {folder} --all lists them")
-    wanted = {known[name] for name in runs} if runs else set(known.values())
-    failures = sweep.failures()
-    had = failures.forgive(sorted(wanted & failures.units()))
-    typer.echo(f"{len(had)} units will be tried again: isoglot sweep run --to {folder}")
+    failed = [one.unit for one in status_of(sweep).units if one.state == "failed"]
+    wanted = [unit for unit in failed if not runs or set(runs) & set(unit.members)]
+    sweep.failures().forgive([unit.name for unit in wanted])
+    shared = [unit for unit in wanted if apart and len(unit.members) > 1]
+    made = take_apart(sweep, shared) if shared else []
+    count = len(wanted) - len(shared) + len(made)
+    typer.echo(f"units to be tried again: {count}" + (f"; isoglot sweep run --to {folder}" if count else ""))
 
 
 def _planned(
@@ -198,62 +229,3 @@ def _executor(sweep: SweepFolder, ray: str | None, threads: int, gpus: float, wo
     from isoglot.sweep.ray_workers import RayWorkers
 
     return RayWorkers(sweep.home, driver, ray, threads, gpus, workers)
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Status], None] | None]:
-    """A progress bar over FLOPs with the time left; silent where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f}%"))
-    # The estimate looks back over minutes: runs report every two seconds, and differ in size.
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        speed_estimate_period=600,
-    ) as bar:
-        task = bar.add_task("starting workers", total=None)
-
-        def tell(now: Status) -> None:
-            counts = [f"{now.done}/{now.runs} runs", f"{now.count('running')} in work"]
-            counts += [f"{now.count('failed')} failed"] if now.count("failed") else []
-            bar.update(task, total=now.flops, completed=now.flops_done, description=", ".join(counts))
-
-        yield tell
-
-
-def _print(sweep: SweepFolder, found: Status, as_json: bool, every: bool = False) -> None:
-    from isoglot.cli.display import number, print_json, print_table
-
-    if as_json:
-        return print_json({"sweep": str(sweep.home), **found.to_dict()})
-    shown = [one for one in found.units if every or one.state in ("running", "failed") or one.message]
-    rows = [
-        [
-            " ".join(one.unit.members[:2])
-            + (f" +{len(one.unit.members) - 2}" if len(one.unit.members) > 2 else ""),
-            one.unit.kind,
-            one.state,
-            f"{one.step}/{one.steps}" if one.step else "",
-            "" if one.loss is None else number(one.loss),
-            str(one.failures or ""),
-            one.message,
-        ]
-        for one in shown
-    ]
-    if rows:
-        print_table("", ["runs", "kind", "state", "step", "loss", "failures", "last failure"], rows, left=3)
-    counts = ", ".join(f"{found.count(state)} {state}" for state in ("done", "running", "failed", "waiting"))
-    typer.echo(
-        f"{sweep.home}: {found.runs} runs: {counts}; {found.flops_done:.3g} of {found.flops:.3g} FLOPs"
-    )
-    if found.done:
-        typer.echo(f"rows: isoglot runs import {sweep.home} --to runs.parquet")

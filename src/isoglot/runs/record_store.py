@@ -2,7 +2,8 @@
 
 In a folder a record is written beside its place, flushed to the disk and renamed, under a lock and unless the name is
 taken. Names are flushed too, but at most once a second: after a loss of power the last second's runs may be done again,
-to the same bits, which is cheaper than a second flush for each of many short runs. On an object store it is one put that creates the object or fails.
+to the same bits, which is cheaper than a second flush for each of many short runs. On an object store it is one put in
+fsspec's mode `create`: a single conditional request where the store's driver has one, elsewhere a look before the put.
 """
 
 from __future__ import annotations
@@ -47,8 +48,9 @@ class RecordStore(Protocol):
 
 
 def open_store(place: str | Path) -> RecordStore:
-    """The store at a folder or a URL (`s3://bucket/sweep`, any that fsspec knows)."""
-    return ObjectStore(str(place)) if "://" in str(place) else FolderStore(Path(place))
+    """The store at a folder, or at a URL that fsspec knows (`s3://bucket/sweep`)."""
+    text = str(place).removeprefix("file://")
+    return ObjectStore(text) if "://" in text else FolderStore(Path(text))
 
 
 def passed(point: str) -> None:

@@ -27,6 +27,8 @@ from isoglot.core.lock import exclusive
 
 STALE = 60.0
 HEARTBEAT = 5.0
+# A process of which the system tells its number alone, which another may have taken since.
+UNSEEN = "?"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ class Claims:
             self._speak(own)
             os.link(own, path)
         except FileExistsError:
-            return None
+            # Over a network a link may be made and the answer lost, so that asking again finds our own.
+            held = self.read(unit)
+            return held if held is not None and held.token == self._token else None
         except OSError:
             # A file system without links: a file of its own, which fails too if it is there.
             if not self._write(path):
@@ -128,7 +132,9 @@ class Claims:
     def alive(self, claim: Claim) -> bool:
         """Whether the holder of a claim lives, as far as this machine can see."""
         if claim.host == self._host:
-            return born(claim.pid) == claim.born != ""
+            now = born(claim.pid)
+            if now != UNSEEN:
+                return now == claim.born != ""
         try:
             touched = self._path(claim.unit).stat().st_mtime
         except FileNotFoundError:
@@ -200,7 +206,7 @@ def born(pid: int) -> str:
         return ""
     except PermissionError:
         pass
-    return "?"
+    return UNSEEN
 
 
 def _is_claim(name: str) -> bool:

@@ -49,12 +49,15 @@ class Failures:
         """Keep a failure."""
         number = len(self._paths(failure.unit)) + 1
         partial = self.folder / f".{failure.unit}.{os.getpid()}"
-        partial.write_text(json.dumps(asdict(failure), indent=1), encoding="utf-8")
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(asdict(failure), stream, indent=1)
+            stream.flush()
+            os.fsync(stream.fileno())
         partial.rename(self.folder / f"{failure.unit}-{number:04d}.json")
 
     def of(self, unit: str) -> list[Failure]:
         """Failures of a unit that were not forgiven, first to last."""
-        return [Failure(**json.loads(path.read_bytes())) for path in self._paths(unit)]
+        return [_read(path, unit) for path in self._paths(unit)]
 
     def units(self) -> set[str]:
         """Units that have failed at least once."""
@@ -90,6 +93,13 @@ class Failures:
         while (path := self.folder / f"{unit}-{len(found) + 1:04d}.json").exists():
             found.append(path)
         return found
+
+
+def _read(path: Path, unit: str) -> Failure:
+    try:
+        return Failure(**json.loads(path.read_bytes()))
+    except (ValueError, TypeError):
+        return Failure(unit, "error", f"{path}: is no failure that can be read; look at it, then delete it")
 
 
 def _deaths_without_progress(found: list[Failure]) -> int:

@@ -64,6 +64,12 @@ class RayWorkers:
                 f"no Ray cluster answers at {self.address!r} ({str(error).splitlines()[0]}); give the address of its "
                 "head, auto, or local"
             ) from error
+        there = self._ray.cluster_resources().get("GPU", 0)
+        if self.address == "local" and there < self.gpus:
+            self.close()
+            raise InputError(
+                f"this machine has {there:g} GPUs for Ray, but a worker asks for {self.gpus:g}: ask for fewer"
+            )
         self._order = self.home / "claims" / f".stop.{self.driver}"
         variables = {**process_variables(self.threads, self.gpus), **self.environment}
         # max_calls: a process that has worked once is not used again, so that threads are set before JAX starts.

@@ -33,7 +33,7 @@ class UnitStatus:
         """Part of the work that is done, roughly."""
         if self.state == "done":
             return 1.0
-        return self.step / self.steps if self.state == "running" and self.step and self.steps else 0.0
+        return self.step / self.steps if self.step and self.steps else 0.0
 
 
 @dataclass(frozen=True)
@@ -106,14 +106,14 @@ def status_of(sweep: SweepFolder, verify: bool = False) -> Status:
     recorded = sweep.store.names()
     claims = Claims(sweep.home / "claims", "status")
     failures = sweep.failures()
-    held, failed = set(claims.units()), failures.units()
+    held, failed, begun = set(claims.units()), failures.units(), _begun(sweep)
     found = []
     for unit in sweep.units:
         done = sum(name in recorded for name in unit.members)
         if done == len(unit.members):
             tries = len(failures.of(unit.name)) if unit.name in failed else 0
             found.append(UnitStatus(unit, "done", done, failures=tries))
-        elif unit.name in held or unit.name in failed:
+        elif unit.name in held or unit.name in failed or unit.name in begun:
             found.append(_look(sweep, unit, done, claims, failures))
         else:
             found.append(UnitStatus(unit, "waiting", done))
@@ -121,19 +121,26 @@ def status_of(sweep: SweepFolder, verify: bool = False) -> Status:
 
 
 def _look(sweep: SweepFolder, unit: Unit, done: int, claims: Claims, failures: Failures) -> UnitStatus:
-    """A unit that is held or has failed: its files are read."""
+    """A unit that is held, was begun, or has failed: its files are read."""
     claim = claims.read(unit.name)
     before = failures.of(unit.name)
     message = before[-1].message if before else ""
-    if claim is None or not claims.alive(claim):
-        state: State = "failed" if before and failures.final(unit.name) else "waiting"
-        return UnitStatus(unit, state, done, failures=len(before), message=message)
+    state: State = "waiting"
+    worker = ""
+    if claim is not None and claims.alive(claim):
+        state, worker = "running", f"{claim.driver} ({claim.pid})"
+    elif before and failures.final(unit.name):
+        return UnitStatus(unit, "failed", done, failures=len(before), message=message)
     try:
         told = json.loads((sweep.home / "progress" / f"{unit.name}.json").read_bytes())
     except (OSError, ValueError):
         told = {}
     loss = told.get("losses", [None])[0]
-    worker = f"{claim.driver} ({claim.pid})"
     return UnitStatus(
-        unit, "running", done, told.get("step"), told.get("steps"), loss, worker, len(before), message
+        unit, state, done, told.get("step"), told.get("steps"), loss, worker, len(before), message
     )
+
+
+def _begun(sweep: SweepFolder) -> set[str]:
+    """Units that have told of a step."""
+    return {path.stem for path in (sweep.home / "progress").glob("[!.]*.json")}

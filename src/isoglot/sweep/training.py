@@ -42,7 +42,7 @@ class Training:
         to = sweep.run_folder(unit)
         set_damaged_aside(to)
         shards = _shards(sweep, recipes[0])
-        every = max(1, -(-recipes[0].steps // max(1, sweep.conditions.checkpoints)))
+        every = -(-max(recipe.steps for recipe in recipes) // sweep.conditions.checkpoints)
         settings = Settings(
             Evaluation(sweep.conditions.documents), every=every, stop=stop, tell=_teller(sweep, unit)
         )
@@ -88,7 +88,7 @@ def set_damaged_aside(folder: Path) -> list[str]:
 
 
 def _shards(sweep: SweepFolder, recipe: Recipe) -> Shards:
-    place = sweep.places["text"].get(recipe.data.shards)
+    place = sweep.place("text", recipe.data.shards)
     if place is None:
         raise InputError(
             f"recipe {recipe.name} reads shards {recipe.data.shards[:16]}: say where they are with --shards FOLDER"
@@ -110,7 +110,7 @@ def _opened(place: str) -> Shards:
 def _base(sweep: SweepFolder, recipe: Recipe) -> str | None:
     if recipe.base is None:
         return None
-    place = sweep.places["bases"].get(recipe.base.weights)
+    place = sweep.place("bases", recipe.base.weights)
     if place is None:
         raise InputError(
             f"recipe {recipe.name} continues weights {recipe.base.weights[:16]}: say where they are with --continue RUN"

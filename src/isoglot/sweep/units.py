@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,20 +44,49 @@ class Unit:
 def plan_units(recipes: Sequence[Recipe], pack: int = 1) -> list[Unit]:
     """Units of a list of recipes, in its order; with `pack` above 1, equal programs go in packs of up to so many.
 
-    A pack trains no trunks: its runs are of one length, each from its start.
+    A pack trains no trunks: its runs are of one length, each from its start. A run that asks for evaluations before it
+    would leave its trunk is a unit of its own, so that what stands in its record does not depend on its neighbours.
     """
     if pack < 1:
         raise InputError(f"pack is {pack}: give the most runs of a pack, 1 for none")
     names = [recipe.name for recipe in recipes]
     if len(set(names)) < len(names):
         raise InputError("sweep lists one recipe twice: give each once")
+    if pack > 1:
+        groups = _grouped(recipes, _program)
+        parts = [group[at : at + pack] for group in groups for at in range(0, len(group), pack)]
+    else:
+        parts = [part for group in _grouped(recipes, _trunk) for part in _branches(group)]
+    return [_unit("run" if len(part) == 1 else "pack" if pack > 1 else "trunk", part) for part in parts]
+
+
+def alone(recipes: Sequence[Recipe]) -> list[Unit]:
+    """A unit for each run."""
+    return [_unit("run", [recipe]) for recipe in recipes]
+
+
+def _grouped(recipes: Sequence[Recipe], key: Callable[[Recipe], Any]) -> list[list[Recipe]]:
     groups: dict[Any, list[Recipe]] = {}
     for recipe in recipes:
-        key = _program(recipe) if pack > 1 else recipe.trunk_fingerprint
-        groups.setdefault(key, []).append(recipe)
-    most = pack if pack > 1 else len(recipes)
-    parts = [group[at : at + most] for group in groups.values() for at in range(0, len(group), most)]
-    return [_unit("run" if len(part) == 1 else "pack" if pack > 1 else "trunk", part) for part in parts]
+        groups.setdefault(key(recipe), []).append(recipe)
+    return list(groups.values())
+
+
+def _trunk(recipe: Recipe) -> str:
+    return recipe.trunk_fingerprint if recipe.stable_steps else recipe.fingerprint
+
+
+def _branches(group: list[Recipe]) -> list[list[Recipe]]:
+    """The longest run with those that can leave it, and the others each alone."""
+    longest = max(group, key=lambda recipe: (recipe.stable_steps, len(recipe.evaluate)))
+    early = [
+        recipe
+        for recipe in group
+        if recipe is not longest and any(step <= recipe.stable_steps for step in recipe.evaluate)
+    ]
+    # The longest first: what has as many steps before its cool-down leaves it too.
+    shared = [longest, *(recipe for recipe in group if recipe is not longest and recipe not in early)]
+    return [shared, *([recipe] for recipe in early)]
 
 
 def _program(recipe: Recipe) -> bytes:

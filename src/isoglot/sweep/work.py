@@ -9,6 +9,7 @@ first record stays.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import sys
@@ -168,13 +169,15 @@ class Worker:
         if not missing or self.failures.final(unit.name):
             return
         began = time.time()
-        recipes = self.sweep.recipes(unit)
         try:
+            recipes = self.sweep.recipes(unit)
             outcomes = self.run(self.sweep, unit, recipes, self._asked)
             by_name = {recipe.name: recipe for recipe in recipes}
             for outcome in outcomes:
                 if outcome.run in missing:
                     self._publish(unit, by_name[outcome.run], outcome, began)
+            if left := self._unrecorded(unit):
+                raise RuntimeError(f"the unit was done, but gave no record of {', '.join(left)}")
         except StoppedError:
             self.stopping.set()
         except LostClaimError:
@@ -184,8 +187,9 @@ class Worker:
                 return
             if is_full(error):
                 raise
-            kind: Kind = "refused" if isinstance(error, IsoglotError) else "error"
-            message = str(error) if kind == "refused" else f"{type(error).__name__}: {error}"
+            ours = isinstance(error, IsoglotError)
+            kind: Kind = "refused" if ours and not of_the_system(error) else "error"
+            message = str(error) if ours else f"{type(error).__name__}: {error}"
             step, trace = self.run.step(self.sweep, unit), traceback.format_exc()
             self.failures.add(Failure(unit.name, kind, message, trace, step, self.name, _now()))
 
@@ -202,7 +206,7 @@ class Worker:
             "rows": outcome.rows,
             **outcome.facts,
             "environment": self.run.environment(),
-            "timing": {"seconds": time.time() - began, "finished": _now(), "worker": self.name},
+            "timing": {"unit_seconds": time.time() - began, "finished": _now(), "worker": self.name},
         }
         self.sweep.store.put(recipe.name, encode_record(body))
 
@@ -216,12 +220,17 @@ class Worker:
         """Touch the claim that is held, look whether the driver lives and whether it has told its workers to stop."""
         order = self.sweep.home / "claims" / f".stop.{self.driver}"
         while not ended.wait(min(1.0, self.heartbeat)):
-            held = self._held
-            # The second question: the unit may have been given back between the two.
-            if held is not None and not self.claims.touch(held) and self._held is held:
-                self._lost.set()
-            if order.exists() or (self.parent is not None and os.getppid() != self.parent):
+            if self.parent is not None and os.getppid() != self.parent:
                 self.stopping.set()
+            # A network that is away for a moment must not end the heartbeat.
+            with contextlib.suppress(OSError, IsoglotError):
+                held = self._held
+                # The second question: the unit may have been given back between the two.
+                if held is not None and not self.claims.touch(held) and self._held is held:
+                    self._lost.set()
+                if order.exists():
+                    self.stopping.set()
+                self.sweep.store.flush()
 
 
 def is_full(error: BaseException) -> bool:
@@ -236,6 +245,14 @@ def is_full(error: BaseException) -> bool:
     if getattr(error, "errno", None) in codes or any(os.strerror(code) in str(error) for code in codes):
         return True
     return error.__cause__ is not None and is_full(error.__cause__)
+
+
+def of_the_system(error: BaseException) -> bool:
+    """Whether an error comes from the system (a disk, a network), which may be another time than now."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, OSError):
+        found = found.__cause__ or found.__context__
+    return found is not None
 
 
 def _now() -> str:
