@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -195,4 +194,5 @@ def test_the_command_line_designs_runs_stops_and_goes_on(place: Path, shards: Sh
     assert "has no run nosuch" in refused.communicate()[1] and refused.returncode == 2
     with pytest.raises(InputError, match="holds no sweep"):
         _ = SweepFolder(place / "nowhere").units
-    assert os.path.isdir(home / "logs")
+    refused = isoglot("sweep", "run", "--to", home, "--retries", 9)
+    assert "was begun with --retries 2, not 9" in refused.communicate()[1]

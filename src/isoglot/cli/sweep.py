@@ -74,7 +74,7 @@ def run(
 ) -> None:
     """Do what is left of a sweep; Ctrl-C leaves it whole, and the same command goes on."""
     from isoglot.sweep.driver import run_sweep
-    from isoglot.sweep.folder import SweepFolder, add_places
+    from isoglot.sweep.folder import SweepFolder, add_places, require_same
 
     for name, value in (("--threads", threads), ("--workers", workers), ("--pack", pack)):
         if value is not None and value < 1:
@@ -91,6 +91,7 @@ def run(
             raise InputError(
                 f"--pack is {pack}, but units are planned with a design: name one, or leave it out"
             )
+        require_same(to, SweepFolder(to).conditions, conditions)
         add_places(to, *_places(shards or [], bases or []))
         sweep = SweepFolder(to)
     count = workers or _workers(threads, gpus, ray)

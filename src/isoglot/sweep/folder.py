@@ -167,7 +167,7 @@ def add_design(home: Path, recipes: Sequence[Recipe], conditions: Conditions, pa
         known: set[str] = set()
         if any(plans.glob("*.json")):
             sweep = SweepFolder(home)
-            _require_same(home, sweep.conditions, conditions)
+            require_same(home, sweep.conditions, conditions)
             known = {name for unit in sweep.units for name in unit.members}
         new = [recipe for recipe in recipes if recipe.name not in known]
         if new or not known:
@@ -198,7 +198,8 @@ def take_apart(sweep: SweepFolder, units: Sequence[Unit]) -> list[Unit]:
     return made
 
 
-def _require_same(home: Path, before: Conditions, now: Conditions) -> None:
+def require_same(home: Path, before: Conditions, now: Conditions) -> None:
+    """Raise InputError if a sweep was begun under other conditions than are asked for now."""
     for name, first in vars(before).items():
         second = getattr(now, name)
         if first != second:
