@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calibrations of one update; the number of threads is left alone."""
+    """Calibrations of one update; the number of threads is put back."""
     monkeypatch.setattr(estimating, "UPDATES", 1)
     monkeypatch.setenv("NPROC", "2")
 
@@ -99,7 +100,7 @@ def test_a_design_is_written_and_read_by_a_sweep(home: Path, tmp_path: Path) -> 
     out = tmp_path / "clones.json"
     arguments = (
         "clones",
-        "tokens=4000",
+        "tokens=40000",
         "seeds=2",
         *SMALL,
         "--shards",
@@ -137,6 +138,36 @@ def test_a_run_is_continued_and_compared_with_scratch(home: Path, tmp_path: Path
         )
 
 
+def test_hours_are_those_of_the_worker_that_a_sweep_starts(home: Path) -> None:
+    arguments = (
+        "grid",
+        "shapes=2x32",
+        "tokens=2000",
+        *SMALL,
+        "--shards",
+        home / "shards",
+        "--dry-run",
+        "--no-calibrate",
+    )
+    # The environment says 2, but a worker is started with its own number, whatever the environment or --workers.
+    run(*arguments, "--workers", 1)
+    assert os.environ["NPROC"] == "1"
+    run(*arguments, "--workers", 2, "--threads", 3)
+    assert os.environ["NPROC"] == "3"
+
+
+def test_vocabularies_of_different_corpora_are_refused(home: Path) -> None:
+    from isoglot.tokenizer.shards import open_shards
+    from isoglot.train.build import text_of
+
+    source = make("grammar", ("synA", "synB"), {"documents": "31"})
+    text = prepare(source, home / "other-corpus", hold_out=HoldOut(documents=4))
+    other = write_shards(text, ByteVocabulary(), home / "other")
+    assert text_of(other).corpus == text.fingerprint != text_of(open_shards(home / "shards")).corpus
+    with pytest.raises(InputError, match="text 2 is of another corpus than text 1"):
+        run("vocabulary", *SMALL, "--shards", home / "shards", "--shards", home / "other", "--dry-run")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -146,6 +177,7 @@ def test_a_run_is_continued_and_compared_with_scratch(home: Path, tmp_path: Path
         (["grid", "tokens=1", "tokens=2", "--dry-run"], "knob tokens is given twice"),
         (["grid", "--dry-run"], "design grid needs shapes: give shapes="),
         (["grid", "--dry-run", "--workers", "0"], "--workers is 0: give at least 1"),
+        (["grid", "--dry-run", "--threads", "0"], "--threads is 0: give at least 1"),
         (
             ["grid", "shapes=2x32", "tokens=1e4", "--dry-run", "--shards", "none"],
             "none/manifest.json: no such file",

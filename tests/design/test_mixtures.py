@@ -69,6 +69,7 @@ def test_more_random_mixtures_begin_with_the_fewer_ones() -> None:
     [
         ({}, "simplex has runs=0 and levels=0: give one of them above 0"),
         ({"runs": 3, "floor": 0.2}, "give a floor from 0 to below 1/5"),
+        ({"runs": 3, "concentration": 1e-6}, "knob concentration is 1e-06, at which .*: give a larger one"),
         ({"levels": 60}, "simplex has 635,376 mixtures: give fewer levels"),
         ({"runs": 3, "centre": "eng=1,fra=0,hin=0,swh=0,tur=0"}, "gives a language share 0"),
         ({"runs": 3, "centre": "unifrom"}, r"did you mean uniform"),
@@ -95,6 +96,23 @@ def test_pairs_are_all_pairs_unless_named_and_caps_follow_the_language() -> None
     found = pairs(TEXT, Wish(languages=("eng", "fra", "hin"), unique={"fra": 1e5}))
     assert sum(len(run.data.languages) == 2 for run in found) == 3
     assert all(("fra" in run.data.languages) == bool(run.data.unique) for run in found)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_a_pair_and_the_runs_that_it_is_compared_with_have_one_warm_up(share: float) -> None:
+    found = pairs(TEXT, Wish(), pairs=("eng:fra", "fra:hin"), shares=(share,), tokens=(1e6, 2e6))
+    assert {run.optimiser.warmup for run in found} == {min(run.steps for run in found) // 10}
+    with pytest.raises(InputError, match="the shortest run has 3 steps, fewer than the 10"):
+        pairs(TEXT, Wish(), pairs=("eng:fra",), shares=(0.1,), tokens=(1e5, 1e6))
+
+
+def test_pairs_are_of_the_languages() -> None:
+    wish = Wish(languages=("eng", "fra"))
+    with pytest.raises(
+        InputError, match="pair 'eng:hin' names hin, but languages are eng, fra: name it there"
+    ):
+        pairs(TEXT, wish, pairs=("eng:hin",))
+    assert pairs(TEXT, wish, pairs=("eng:fra",)) == pairs(TEXT, wish)
 
 
 @pytest.mark.parametrize(

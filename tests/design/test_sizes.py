@@ -28,7 +28,8 @@ def test_a_profile_spends_its_budget_within_a_step(budgets: list[float], batch: 
     for at, run in enumerate(runs):
         params = count_parameters(run.shape, "total")
         over = six_nd(params, run.tokens) - budgets[at // 3]
-        assert -1e-6 * budgets[at // 3] <= over <= six_nd(params, batch * 128) * 1.000001
+        assert abs(over) <= six_nd(params, batch * 128) * 0.500001
+        assert abs(over) <= 0.0500001 * budgets[at // 3]
 
 
 @settings(deadline=None)
@@ -45,6 +46,9 @@ def test_budgets_of_a_size_share_its_trunk() -> None:
     runs = isoflop(PAIR, Wish(), budgets=(1e12, 1e13, 1e14), shapes=("2x64", "3x64"))
     assert len({run.trunk_fingerprint for run in runs}) == 2
     assert [run.shape.layers for run in runs] == [2, 3] * 3
+    # A size has one warm-up, which follows its own steps.
+    for size in (runs[::2], runs[1::2]):
+        assert {run.optimiser.warmup for run in size} == {min(run.steps for run in size) // 10}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +56,10 @@ def test_budgets_of_a_size_share_its_trunk() -> None:
     [
         ({"budgets": (1e8,)}, "budget 1e\\+08 has 0 rungs with 5 to 80 tokens a parameter: give shapes"),
         ({"budgets": (1e8,), "shapes": ("2x32",)}, "buys less than one step of 2x32"),
+        (
+            {"budgets": (1e12,), "shapes": ("4x128", "6x256", "8x384", "10x448")},
+            r"budget 1e\+12 is missed by \+6% with 8 steps of 6x256, the nearest number: give a smaller batch or sequence",
+        ),
         ({"budgets": ()}, "knob budgets is '': give one or more numbers above 0"),
         ({"budgets": (1e12,), "ratios": (80.0, 5.0)}, "knob ratios is '80,5': give two numbers above 0, the smaller"),
         ({"budgets": (1e12,), "shapes": ("2x33",)}, "has a width that heads of 32 do not divide"),
@@ -79,8 +87,13 @@ def test_a_grid_shares_a_trunk_a_size_and_saves_what_its_docstring_says() -> Non
 )
 def test_lengths_keep_their_order_and_their_tokens(tokens: list[float], schedule: str) -> None:
     wish = Wish(schedule=schedule, batch=4)  # type: ignore[arg-type]
+    steps = [math.ceil(count / 1024) for count in tokens]
+    if schedule == "wsd" and min(steps) < 10 < max(steps):
+        with pytest.raises(InputError, match="fewer than the 10 it needs to share a warm-up"):
+            grid(PAIR, wish, shapes=("2x32",), tokens=tuple(tokens))
+        return
     runs = grid(PAIR, wish, shapes=("2x32",), tokens=tuple(tokens))
-    assert [run.steps for run in runs] == [math.ceil(count / 1024) for count in tokens]
+    assert [run.steps for run in runs] == steps
     assert len({run.optimiser.warmup for run in runs if schedule == "wsd"}) <= 1
 
 
@@ -89,6 +102,32 @@ def test_a_warm_up_that_is_too_long_for_the_shortest_is_refused() -> None:
         grid(PAIR, Wish(warmup=30), shapes=("2x32",), tokens=(1e5, 1e6))
     with pytest.raises(InputError, match="knob tokens is '1e\\+06,-1': give one or more numbers above 0"):
         grid(PAIR, Wish(), shapes=("2x32",), tokens=(1e6, -1))
+
+
+def test_a_short_run_cannot_take_the_warm_up_of_a_long_one() -> None:
+    sentence = (
+        "the shortest run has 3 steps, fewer than the 10 it needs to share a warm-up with that of 2,442: give more "
+        "tokens, a smaller batch, or warmup="
+    )
+    with pytest.raises(InputError) as caught:
+        grid(TEXT, Wish(), shapes=("2x32",), tokens=(1e4, 1e7))
+    assert str(caught.value) == sentence
+    given = grid(TEXT, Wish(warmup=1), shapes=("2x32",), tokens=(1e4, 1e7))
+    assert {run.optimiser.warmup for run in given} == {1}
+    # Without a trunk nothing is shared: each run has 5 % of its own steps.
+    cosine = grid(TEXT, Wish(schedule="cosine"), shapes=("2x32",), tokens=(1e4, 1e7))
+    assert [run.optimiser.warmup for run in cosine] == [0, 122]
+
+
+@pytest.mark.parametrize("wish", [Wish(), Wish(decay=5), Wish(mixture="unimax:1")])
+def test_all_sizes_of_an_l_shape_have_the_runs_of_a_grid(wish: Wish) -> None:
+    knobs = {"shapes": ("2x32", "2x64", "3x96"), "tokens": (1e5, 4e5, 2.4e6)}
+    edge = l_shape(PAIR, wish, **knobs)
+    assert {run.optimiser.warmup for run in edge} == {2}
+    assert {run.fingerprint for run in edge} < {run.fingerprint for run in grid(PAIR, wish, **knobs)}
+    # Where no longer run scores the trunk, a run is scored over its whole course.
+    scored = l_shape(PAIR, Wish(evaluations=3), **knobs)
+    assert [len(run.evaluate) for run in scored[-2:]] == [3, 3]
 
 
 def test_an_l_shape_is_the_edge_of_a_grid() -> None:

@@ -70,17 +70,36 @@ def test_impossible_repetition(wish: Wish, knobs: dict, message: str) -> None:
 def test_clones_are_trained_balanced_imbalanced_and_alone_on_every_text() -> None:
     anchored = replace(CLONED, shards="d" * 64)
     runs = clones([CLONED, anchored], Wish(), dominant=(0.5, 0.9), alone=(0.1, 1.0))
-    assert [run.data.shards[0] for run in runs] == ["c"] * 5 + ["d"] * 3
-    assert mixtures(runs)[:2] == [{"eng": 1.0}] * 2 and runs[0].steps == 25 and runs[1].steps == 245
-    assert [shares(run)["eng"] for run in runs[2:5]] == [pytest.approx(1 / 3), 0.5, 0.9]
-    for mixture in mixtures(runs[2:5]):
+    assert [run.data.shards[0] for run in runs] == ["c"] * 6 + ["d"] * 3
+    # A weak clone has share 0.05, which the monolingual curve reaches.
+    assert mixtures(runs)[:3] == [{"eng": 1.0}] * 3 and [run.steps for run in runs[:3]] == [13, 25, 245]
+    assert [shares(run)["eng"] for run in runs[3:6]] == [pytest.approx(1 / 3), 0.5, 0.9]
+    for mixture in mixtures(runs[3:6]):
         assert mixture["eng#2"] == mixture["eng#3"] and sum(mixture.values()) == pytest.approx(1)
-    assert runs[0].trunk_fingerprint == runs[1].trunk_fingerprint
+    assert len({run.trunk_fingerprint for run in runs[:3]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("dominant", "alone", "steps"),
+    [
+        ((0.9,), (0.1, 1.0), [13, 25, 245]),
+        ((0.5,), (0.1, 1.0), [25, 245]),
+        ((0.06,), (1.0,), [15, 245]),
+        ((0.9,), (), []),
+    ],
+)
+def test_the_base_alone_reaches_every_share_with_the_warm_up_of_the_mixtures(
+    dominant: tuple[float, ...], alone: tuple[float, ...], steps: list[int]
+) -> None:
+    runs = clones([CLONED], Wish(), dominant=dominant, alone=alone)
+    single = [run for run in runs if len(run.data.languages) == 1]
+    assert [run.steps for run in single] == steps and len(runs) == len(steps) + 2
+    assert {run.optimiser.warmup for run in runs} == {min(12, min(run.steps for run in runs) // 10)}
 
 
 def test_a_text_without_clones_gives_the_monolingual_runs() -> None:
     runs = clones([Text("e" * 64, 1000, (("eng", 2_000_000),)), CLONED], Wish(), alone=(1.0,))
-    assert len(runs) == 4 and mixtures(runs)[0] == {"eng": 1.0}
+    assert len(runs) == 6 and mixtures(runs)[:2] == [{"eng": 1.0}] * 2
 
 
 @pytest.mark.parametrize(
@@ -117,8 +136,16 @@ def test_vocabularies_hold_what_is_asked_for() -> None:
 def test_impossible_vocabularies() -> None:
     with pytest.raises(InputError, match="design vocabulary compares texts, but 1 is given"):
         vocabulary([PAIR], Wish())
-    with pytest.raises(InputError, match=r"text bbbbbbbbbbbbbbbb has no hin, which the first text has"):
+    with pytest.raises(InputError, match="text 2 has no hin, which text 1 has: give the same languages"):
         vocabulary([TEXT, PAIR], Wish())
+    one, other = replace(PAIR, corpus="one"), replace(FINE, corpus="other")
+    with pytest.raises(InputError, match="text 2 is of another corpus than text 1: tokenise one corpus"):
+        vocabulary([one, other], Wish())
+    assert (
+        len(vocabulary([one, FINE], Wish()))
+        == len(vocabulary([one, replace(other, corpus="one")], Wish()))
+        == 2
+    )
 
 
 def test_continued_and_fresh_runs_differ_by_their_start_alone() -> None:
@@ -129,6 +156,9 @@ def test_continued_and_fresh_runs_differ_by_their_start_alone() -> None:
     assert mixtures(continued) == [{"fra": 1.0}] * 2 + [{"eng": 0.15, "fra": 0.85}] * 2
     assert len({run.trunk_fingerprint for run in runs}) == 4
     assert continuation(PAIR, wish, [START], tokens=(4e5,), scratch=False)[0].base == START.base
+    assert {run.optimiser.warmup for run in runs} == {9}
+    with pytest.raises(InputError, match="the shortest run has 3 steps, fewer than the 10"):
+        continuation(PAIR, wish, [START], tokens=(1e4, 1e6))
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,9 @@ def design_command(
         bool, typer.Option("--dry-run", help="Print every run, the totals, hours and disk.")
     ] = False,
     workers: Annotated[int, typer.Option("--workers", help="Processes, for the estimate of hours.")] = 1,
+    threads: Annotated[
+        int, typer.Option("--threads", help="Threads of each, as isoglot sweep run will be given.")
+    ] = 1,
     no_calibrate: Annotated[
         bool, typer.Option("--no-calibrate", help="Time nothing: print no hours.")
     ] = False,
@@ -49,14 +52,15 @@ def design_command(
     kinds = list(DESIGNS.values()) if name is None else [design_named(name)]
     if name is None or not (knobs or dry_run or out):
         return _list(kinds, name is not None, as_json)
-    if workers < 1:
-        raise InputError(f"--workers is {workers}: give at least 1")
+    for option, value in (("--workers", workers), ("--threads", threads)):
+        if value < 1:
+            raise InputError(f"{option} is {value}: give at least 1")
     if not dry_run and out is None:
         raise InputError(
             f"design {name} is made for nothing: give --dry-run to see it, --out FILE to write it, or both"
         )
-    # A worker of a sweep has its part of the processors; the numerical library reads this when it starts.
-    os.environ.setdefault("NPROC", str(max(1, (os.cpu_count() or 1) // workers)))
+    # Timed as a worker of a sweep will run, whatever the caller's own is; read when the numerical library starts.
+    os.environ["NPROC"] = str(threads)
     folders = shards or [Path("shards")]
     design, costs, texts, disk = _made(name, knobs or [], folders, bases or [])
     if out is not None:

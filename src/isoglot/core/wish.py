@@ -16,6 +16,7 @@ from isoglot.core.ladder import shape_named
 from isoglot.core.languages import parse_label
 from isoglot.core.mixture import shares_for, stages_for
 from isoglot.core.recipe import Base, Data, Optimiser, Recipe, ScheduleKind, Stage
+from isoglot.core.recipe_tree import MOST
 from isoglot.core.shapes import Shape
 
 # Vocabularies are padded to this, so that the largest product has a round size.
@@ -61,12 +62,13 @@ class Text:
     """Tokenised text as a recipe sees it: its fingerprint, number of token ids, and train tokens by language.
 
     `unique` keeps the order of the shards, clones included; a clone `eng#2` has the tokens of `eng`, whose text it
-    reads.
+    reads. `corpus` is the fingerprint of the text before it was tokenised, empty where it is not known.
     """
 
     shards: str
     vocabulary_size: int
     unique: tuple[tuple[str, int], ...]
+    corpus: str = ""
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -86,16 +88,16 @@ class Start:
 def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
     """The recipe of a wish on some text, continuing a checkpoint if one is given.
 
-    Raises InputError for what cannot be: unknown languages, a start of another shape or vocabulary size.
+    Raises InputError for what cannot be: unknown languages, numbers that are none or too large, a start of another
+    shape or vocabulary size.
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 20_000)))
     >>> recipe = recipe_of(Wish("2x64", 1e5, "proportional"), text)
     >>> recipe.steps, recipe.shape.vocabulary, round(dict(recipe.data.stages[0].shares)["fra"], 3)
     (25, 512, 0.038)
     """
-    each = wish.batch * wish.sequence
-    _check(wish, each, start)
-    steps = max(1, -int(-wish.tokens // each))
+    _check(wish, start)
+    each, steps = step_tokens(wish), steps_of(wish)
     languages = _languages(wish, text)
     sizes = {name: _size(text, name, wish) for name in languages}
     stages = (
@@ -125,10 +127,42 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
     )
 
 
-def _check(wish: Wish, each: int, start: Start | None) -> None:
-    """Refuse wishes that contradict themselves; `each` are the tokens of a step."""
-    if not 0 < wish.tokens < math.inf or each < 1:
+def step_tokens(wish: Wish) -> int:
+    """Tokens of a step; InputError where a sequence or a batch is none, or 2^63 or more."""
+    for name, value in (("sequence", wish.sequence), ("batch", wish.batch)):
+        _below_most(name, value)
+        if value < 1:
+            raise InputError(f"run has {name}={value}: give a positive whole number")
+    return wish.batch * wish.sequence
+
+
+def steps_of(wish: Wish) -> int:
+    """Whole steps of a wish, rounded up; InputError as `step_tokens`, and for tokens likewise.
+
+    >>> steps_of(Wish(tokens=1e5))
+    25
+    """
+    each = step_tokens(wish)
+    if not 0 < wish.tokens < math.inf:
         raise InputError(f"run has tokens={wish.tokens:g}: give a positive number")
+    _below_most("tokens", wish.tokens)
+    return max(1, -int(-wish.tokens // each))
+
+
+def _below_most(name: str, value: float) -> None:
+    """Refuse numbers that a written recipe could not be read back with."""
+    if abs(value) >= MOST:
+        raise InputError(f"run has {name} of 2^63 or more: give a smaller number")
+
+
+def _check(wish: Wish, start: Start | None) -> None:
+    """Refuse wishes that contradict themselves."""
+    for name in ("seed", "data_seed"):
+        _below_most(name, getattr(wish, name))
+    capped = [parse_label(name) for name in wish.unique]
+    for name in capped:
+        if capped.count(name) > 1:
+            raise InputError(f"unique text of {name} is capped twice: give one cap")
     if wish.pair_key and wish.data_seed:
         raise InputError(
             f"run has data seed {wish.data_seed} and pair key {wish.pair_key!r}, which replaces it: give one of them"
@@ -162,7 +196,11 @@ def _languages(wish: Wish, text: Text) -> tuple[str, ...]:
         if "=" in wish.mixture and not wish.stages:
             return tuple(parse_label(piece.partition("=")[0].strip()) for piece in wish.mixture.split(","))
         return text.languages
-    return tuple(parse_label(name) for name in wish.languages)
+    found = tuple(parse_label(name) for name in wish.languages)
+    for name in found:
+        if found.count(name) > 1:
+            raise InputError(f"language {name} is named twice: name each language once")
+    return found
 
 
 def _size(text: Text, name: str, wish: Wish) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated
 
@@ -10,7 +10,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
 from isoglot.core.wish import Text, Wish
 from isoglot.design.knobs import Says
-from isoglot.design.run import lengths, positive, run_of, stream_of, written
+from isoglot.design.run import lengths, positive, run_of, stream_of, warmed, written
 
 
 def clones(
@@ -31,16 +31,20 @@ def clones(
 
     Each text has its own number of clones and fraction of anchor points (`isoglot tokenize --clone --anchors`). On
     each, K clones are trained balanced (1 / K each), and with the base at every share p of `dominant` and the others at
-    (1 - p) / (K - 1). Monolingual runs of the base, from one trunk, give the curve that token efficiency is read from.
+    (1 - p) / (K - 1). Monolingual runs of the base, from one trunk, give the curve that token efficiency is read from;
+    where the parts in `alone` do not reach down to the smallest share of any mixture, that share is one more of them.
     A text without clones gets these alone. Texts that differ in their anchors alone share them, since the base keeps
-    its ids.
+    its ids. All runs have one warm-up.
 
     Raises InputError where no text has clones, or a share or part is none.
 
     Source: Schafer et al. (2404.07982).
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("eng#2", 500_000)))
-    >>> [run.data.stages[0].shares for run in clones([text], Wish(), alone=(1.0,))]
+    >>> runs = clones([text], Wish(), alone=(1.0,))
+    >>> [run.steps for run in runs]
+    [25, 245, 245, 245]
+    >>> [run.data.stages[0].shares for run in runs[1:]]
     [(('eng', 1.0),), (('eng', 0.5), ('eng#2', 0.5)), (('eng', 0.9), ('eng#2', 0.1))]
     """
     if not any("#" in name for text in texts for name in text.languages):
@@ -51,20 +55,31 @@ def clones(
     if alone and not 0 < min(alone) <= max(alone) <= 1:
         raise InputError(f"knob alone has {min(alone):g} to {max(alone):g}: give numbers above 0, at most 1")
     positive("tokens", (wish.tokens,))
+    mixtures = [_mixtures(_group(text), dominant) for text in texts]
+    least = min(share for mixed in mixtures for shares in mixed for share in shares.values())
+    parts = (least, *alone) if alone and least < min(alone) else alone
+    counts = [part * wish.tokens for part in parts]
+    wish = warmed(wish, [*counts, wish.tokens])
     found: list[Recipe] = []
     curves: set[tuple[str, int, int]] = set()
-    for text in texts:
-        base, *others = _group(text)
+    for text, mixed in zip(texts, mixtures, strict=True):
+        base = _group(text)[0]
         curve = (base, text.vocabulary_size, dict(text.unique)[base])
-        if alone and curve not in curves:
+        if counts and curve not in curves:
             curves.add(curve)
-            single = replace(wish, languages=(base,), mixture="uniform")
-            found += lengths(single, text, [part * wish.tokens for part in alone])
-        for share in (1 / (len(others) + 1), *dominant) if others else ():
-            parts = {base: share} | {name: (1 - share) / len(others) for name in others}
-            shares = {name: round(part, 12) for name, part in parts.items()}
-            found.append(run_of(replace(wish, languages=tuple(parts), mixture=written(shares)), text))
+            found += lengths(replace(wish, languages=(base,), mixture="uniform"), text, counts)
+        for shares in mixed:
+            found.append(run_of(replace(wish, languages=tuple(shares), mixture=written(shares)), text))
     return found
+
+
+def _mixtures(group: Sequence[str], dominant: Sequence[float]) -> list[Mapping[str, float]]:
+    """The shares of a base and its clones in each of their runs; none where there are no clones."""
+    base, *others = group
+    return [
+        {base: round(share, 12)} | {name: round((1 - share) / len(others), 12) for name in others}
+        for share in ((1 / len(group), *dominant) if others else ())
+    ]
 
 
 def _group(text: Text) -> list[str]:

@@ -26,8 +26,8 @@ def continuation(
 
     `languages` and `mixture` say what is trained on; a replay r reads r of the base's own mixture beside it. Runs from
     a start and from scratch have the same further tokens: where scratch catches up is the crossover. What a base has
-    cost stands in every row, so it can be counted or not. Lengths share a trunk. A base keeps its weights, so seeds
-    change the order of the text alone.
+    cost stands in every row, so it can be counted or not. Lengths share a trunk, and all runs have one
+    warm-up. A base keeps its weights, so seeds change the order of the text alone.
 
     Raises InputError without a start, for a replay outside 0 to 1, or of languages that the text does not hold.
 

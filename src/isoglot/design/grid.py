@@ -23,7 +23,9 @@ def grid(
     The runs of a size share one WSD trunk, so that D costs little more than its largest value: with four lengths in
     steps of 2 and a cool-down of 20 %, a size costs 1.18 times its longest run.
 
-    Raises InputError for lengths that cool down within the warm-up.
+    All runs have one warm-up: 5 % of the longest, at most 10 % of the shortest.
+
+    Raises InputError for lengths that cool down within the warm-up, and a shortest one of fewer than 10 steps.
 
     >>> text = Text("abc", 512, (("eng", 500_000),))
     >>> [(run.shape.width, run.steps) for run in grid(text, Wish(), shapes=("2x32", "2x64"), tokens=(1e5, 4e5))]

@@ -10,12 +10,15 @@ from isoglot.core.errors import InputError
 from isoglot.core.ladder import LADDER
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
-from isoglot.core.wish import Text, Wish, shape_of
+from isoglot.core.wish import Text, Wish, shape_of, step_tokens
 from isoglot.design.knobs import Says
 from isoglot.design.run import lengths, positive
 
 # Three sizes are the fewest that show a minimum.
 FEWEST = 3
+# The most that a run may be off its budget. Near its minimum loss is about flat in size, so that runs a few percent off
+# in compute would decide where the minimum lies.
+OFF = 0.05
 
 
 def isoflop(
@@ -28,11 +31,13 @@ def isoflop(
 ) -> list[Recipe]:
     """Which size is best at each compute budget?
 
-    At a budget C a size with N parameters (embeddings included) trains on D = C / (6 N) tokens, rounded up to whole
-    steps. Without `shapes`, a budget gets the rungs with `ratios[0] <= D / N <= ratios[1]`: the default spans a factor
-    of 16 around the usual optimum of 20. Runs of one size at several budgets share a trunk.
+    At a budget C a size with N parameters (embeddings included) trains on D = C / (6 N) tokens, rounded to the
+    nearest whole step. Without `shapes`, a budget gets the rungs with `ratios[0] <= D / N <= ratios[1]`: the default
+    spans a factor of 16 around the usual optimum of 20. Runs of one size at several budgets share a trunk, and with it
+    a warm-up; sizes have their own, since they differ in steps.
 
-    Raises InputError for a budget that buys less than a step of a size, or has fewer than three rungs.
+    Raises InputError for a budget that buys less than a step of a size, that whole steps of a size miss by more than
+    5 %, or that has fewer than three rungs.
 
     Source: Hoffmann et al. (2203.15556), section 3.2.
 
@@ -58,7 +63,7 @@ def _profile(
     text: Text, wish: Wish, budget: float, shapes: tuple[str, ...], ratios: tuple[float, ...]
 ) -> list[tuple[str, float]]:
     """Sizes of one budget with their tokens."""
-    each = wish.batch * wish.sequence
+    each = step_tokens(wish)
     sizes = [(name, _params(text, wish, name)) for name in shapes or _rungs()]
     if not shapes:
         low, high = _range(ratios)
@@ -68,13 +73,24 @@ def _profile(
                 f"budget {budget:g} has {len(sizes)} rungs with {low:g} to {high:g} tokens a parameter: "
                 "give shapes, wider ratios or another budget"
             )
-    for name, params in sizes:
-        if budget < 6 * params * each:
-            raise InputError(
-                f"budget {budget:g} buys less than one step of {name} ({6.0 * params * each:.3g} FLOPs): "
-                "leave the size out, or give a larger budget"
-            )
-    return [(name, budget / (6 * params)) for name, params in sizes]
+    return [(name, _steps(budget, 6.0 * params * each, name) * each) for name, params in sizes]
+
+
+def _steps(budget: float, flops: float, name: str) -> int:
+    """The steps of a size, of `flops` each, that come nearest to a budget."""
+    steps = round(budget / flops)
+    if not steps:
+        raise InputError(
+            f"budget {budget:g} buys less than one step of {name} ({flops:.3g} FLOPs): "
+            "leave the size out, or give a larger budget"
+        )
+    off = steps * flops / budget - 1
+    if abs(off) > OFF:
+        raise InputError(
+            f"budget {budget:g} is missed by {off:+.0%} with {steps} steps of {name}, the nearest number: give a smaller "
+            "batch or sequence, leave the size out, or give a larger budget"
+        )
+    return steps
 
 
 def _rungs() -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from isoglot.core.errors import InputError
+from isoglot.core.recipe_tree import MOST
 from isoglot.core.wish import Wish
 
 
@@ -47,7 +48,7 @@ SHARED = {
     "batch": "sequences of a step",
     "peak": "peak learning rate; default 0.16 / width",
     "schedule": "wsd, cosine or constant",
-    "warmup": "steps of warm-up; default 5 % of the run",
+    "warmup": "steps of warm-up; default 5 % of the run, one for runs that are compared",
     "decay": "steps of the WSD cool-down; default 20 % of the run",
     "tied": "one table for input and output",
     "seed": "the first seed of initial weights",
@@ -110,9 +111,7 @@ def _reader(name: str, hint: Any, separator: str) -> tuple[str, Callable[[str], 
         member = get_args(hint)[0]
         kind = {float: "numbers", int: "whole numbers"}.get(member, "list")
         _, read = _reader(name, member, separator)
-        return kind, lambda text: tuple(
-            read(piece.strip()) for piece in text.split(separator) if piece.strip()
-        )
+        return kind, lambda text: _list(name, text, separator, read)
     if origin is Literal:
         choices = get_args(hint)
         return " or ".join(choices), lambda text: _choice(name, text, choices)
@@ -125,6 +124,13 @@ def _reader(name: str, hint: Any, separator: str) -> tuple[str, Callable[[str], 
     if hint is str:
         return "text", str
     return "caps", lambda text: _caps(name, text)
+
+
+def _list(name: str, text: str, separator: str, read: Callable[[str], Any]) -> tuple[Any, ...]:
+    pieces = [piece.strip() for piece in text.split(separator)]
+    if text.strip() and not any(pieces):
+        raise InputError(f"knob {name} is {text!r}, a list of nothing: give one or more, or leave it out")
+    return tuple(read(piece) for piece in pieces if piece)
 
 
 def _choice(name: str, text: str, choices: tuple[str, ...]) -> str:
@@ -147,14 +153,18 @@ def _whole(name: str, text: str) -> int:
     found = _number(name, text)
     if found != int(found):
         raise InputError(f"knob {name} has {text!r} where a whole number belongs: write it as 3")
+    if abs(found) >= MOST:
+        raise InputError(f"knob {name} has {text!r}, which is 2^63 or more: give a smaller number")
     return int(found)
 
 
 def _caps(name: str, text: str) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for piece in text.split(","):
         language, equals, number = piece.partition("=")
         if not equals:
             raise InputError(f"knob {name} has {piece!r}, which is no cap: write it as fra=2e5")
+        if language.strip() in found:
+            raise InputError(f"knob {name} caps {language.strip()} twice: give one cap")
         found[language.strip()] = _number(name, number.strip())
     return found

@@ -9,7 +9,7 @@ from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
 from isoglot.core.wish import Text, Wish, shape_of
 from isoglot.design.knobs import Says
-from isoglot.design.run import lengths, named, positive
+from isoglot.design.run import lengths, named, positive, run_of
 
 
 def l_shape(
@@ -21,8 +21,10 @@ def l_shape(
 ) -> list[Recipe]:
     """How does loss depend on size and tokens, for a fraction of a grid's compute?
 
-    The smallest size is trained on every number of tokens, and every size on the fewest: a fifth to a tenth of a
-    grid's FLOPs. It says little about how size and tokens interact, so hold some runs inside the grid against the fit.
+    The smallest size is trained on every number of tokens, and every size on the fewest, as a grid trains them. With
+    sizes and tokens in steps of about 2 that is a third of a grid's FLOPs for 3 x 3, a sixth for 4 x 4 and a twelfth for
+    5 x 5, shared trunks counted once. It says little about how size and tokens interact, so hold some runs inside the
+    grid against the fit.
 
     Raises InputError as `grid`.
 
@@ -34,7 +36,13 @@ def l_shape(
     counts = sorted(positive("tokens", tokens))
     smallest, *others = sorted(named("shapes", shapes), key=lambda name: _params(text, wish, name))
     found = lengths(replace(wish, shape=smallest), text, counts)
-    return [*found, *(lengths(replace(wish, shape=name), text, counts[:1])[0] for name in others)]
+    return [*found, *(_shortest(replace(wish, shape=name), text, counts) for name in others)]
+
+
+def _shortest(wish: Wish, text: Text, counts: list[float]) -> Recipe:
+    """The shortest run as a grid has it, but scored as a run of its own, since no longer one scores its trunk."""
+    alone = run_of(replace(wish, tokens=counts[0]), text)
+    return replace(lengths(wish, text, counts)[0], evaluate=alone.evaluate)
 
 
 def _params(text: Text, wish: Wish, shape: str) -> int:

@@ -11,7 +11,7 @@ from isoglot.core.languages import parse_label
 from isoglot.core.recipe import Recipe
 from isoglot.core.wish import Text, Wish
 from isoglot.design.knobs import Says
-from isoglot.design.run import languages_of, lengths, only, positive, written
+from isoglot.design.run import languages_of, lengths, only, positive, warmed, written
 
 
 def pairs(
@@ -29,10 +29,11 @@ def pairs(
     """Which languages help which, and how much?
 
     A bilingual run of D tokens with share p of a language is compared with monolingual runs of that language: at p D
-    tokens (the same text of the language; a lower bilingual loss is transfer) and at D (the same compute). They come
-    first, one trunk a language. The bilingual transfer score needs p = 0.5 and several `tokens`.
+    tokens (the same text of the language to within a step; a lower bilingual loss is transfer) and at D (the same
+    compute). They come first, one trunk a language; all runs have one warm-up. The bilingual transfer score needs
+    p = 0.5 and several `tokens`.
 
-    Raises InputError for a pair that is none, or a share outside 0 to 1.
+    Raises InputError for a pair that is none or not of `languages`, or a share outside 0 to 1.
 
     Source: ATLAS (2510.22037), section 4.
 
@@ -47,20 +48,17 @@ def pairs(
     if not shares:
         raise InputError("knob shares is '': give one or more numbers between 0 and 1")
     counts = positive("tokens", tokens)
+    mixtures = [{first: round(1 - share, 12), second: share} for first, second in chosen for share in shares]
     alone: dict[str, set[float]] = {}
-    both: list[Recipe] = []
-    for first, second in chosen:
-        for share in shares:
-            parts = {first: round(1 - share, 12), second: share}
-            both += lengths(replace(only(wish, parts), mixture=written(parts)), text, counts)
-            for name, part in parts.items():
-                alone.setdefault(name, set()).update(counts, (part * count for count in counts))
-    single = [
-        run
-        for name, needed in alone.items()
-        for run in lengths(replace(only(wish, (name,)), mixture="uniform"), text, sorted(needed))
+    for mixture in mixtures:
+        for name, part in mixture.items():
+            alone.setdefault(name, set()).update(counts, (part * count for count in counts))
+    wish = warmed(wish, [count for needed in alone.values() for count in needed])
+    arms = [
+        (replace(only(wish, (name,)), mixture="uniform"), sorted(needed)) for name, needed in alone.items()
     ]
-    return [*single, *both]
+    arms += [(replace(only(wish, parts), mixture=written(parts)), [*counts]) for parts in mixtures]
+    return [run for arm, needed in arms for run in lengths(arm, text, needed)]
 
 
 def _pairs(names: tuple[str, ...], pool: tuple[str, ...], text: Text) -> list[tuple[str, str]]:
@@ -75,5 +73,10 @@ def _pairs(names: tuple[str, ...], pool: tuple[str, ...], text: Text) -> list[tu
         if not colon or not first or not second or parse_label(first) == parse_label(second):
             raise InputError(f"pair {name!r} is none: write two languages as eng:fra")
         made.append((parse_label(first), parse_label(second)))
-        languages_of(Wish(languages=made[-1]), text)
+        for language in languages_of(Wish(languages=made[-1]), text):
+            if language not in pool:
+                raise InputError(
+                    f"pair {name!r} names {language}, but languages are {', '.join(pool)}: name it there, or leave "
+                    "languages out"
+                )
     return made

@@ -9,7 +9,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.languages import parse_label
 from isoglot.core.recipe import Recipe
 from isoglot.core.stages import stage_ends
-from isoglot.core.wish import WARMUP, Start, Text, Wish, recipe_of, shorter
+from isoglot.core.wish import WARMUP, Start, Text, Wish, recipe_of, shorter, steps_of
 
 # The most of the shortest run that a warm-up shared with longer ones may take.
 SHARED_WARMUP = 0.1
@@ -70,25 +70,50 @@ def stream_of(language: str) -> str:
     return language.partition("#")[0]
 
 
+def warmed(wish: Wish, tokens: Sequence[float]) -> Wish:
+    """The wish with one warm-up for runs of several lengths: 5 % of the longest, but at most 10 % of the shortest.
+
+    Runs that are compared must not differ in it, so a design gives it all its token counts, controls included. A wish
+    with a warm-up of its own keeps it. Runs without a trunk (other schedules, stages) need share nothing: each warms up
+    for 5 % of its own steps, which is the same at the same tokens.
+
+    Raises InputError where the shortest run has fewer than 10 steps and would leave a longer one without a warm-up.
+
+    >>> warmed(Wish(), (1e5, 1e6)).warmup
+    2
+    """
+    if wish.warmup is not None or not _has_trunk(wish):
+        return wish
+    most, least = (steps_of(replace(wish, tokens=count)) for count in (max(tokens), min(tokens)))
+    wanted, shared = round(WARMUP * most), int(SHARED_WARMUP * least)
+    if wanted and not shared:
+        raise InputError(
+            f"the shortest run has {least} steps, fewer than the 10 it needs to share a warm-up with that of {most:,}: "
+            "give more tokens, a smaller batch, or warmup="
+        )
+    return replace(wish, warmup=min(wanted, shared))
+
+
+def _has_trunk(wish: Wish) -> bool:
+    return wish.schedule == "wsd" and not wish.stages
+
+
 def lengths(wish: Wish, text: Text, tokens: Sequence[float], start: Start | None = None) -> list[Recipe]:
     """Runs of several lengths, in the order of `tokens`; WSD runs of one mixture cool down from one trunk.
 
-    What all lengths share is that of the longest: a mixture by scheme, and a warm-up of 5 % of it, but at most 10 % of
-    the shortest. Other runs share nothing, and each has its own. Raises InputError as `run_of` and `shorter`.
+    What all lengths share is that of the longest: a mixture by scheme, and a warm-up as `warmed` has it. Other runs
+    share nothing, and each has its own. Raises InputError as `run_of`, `warmed` and `shorter`.
 
     >>> text = Text("abc", 512, (("eng", 500_000),))
     >>> short, long = lengths(Wish(), text, (1e5, 1e6))
     >>> short.trunk_fingerprint == long.trunk_fingerprint, short.steps, long.steps
     (True, 25, 245)
     """
-    if wish.schedule != "wsd" or wish.stages or len(tokens) == 1:
-        return [run_of(replace(wish, tokens=count), text, start) for count in tokens]
-    each = wish.batch * wish.sequence
-    if wish.warmup is None and each > 0:
-        most, least = (-(-float(count) // each) for count in (max(tokens), min(tokens)))
-        wish = replace(wish, warmup=min(round(WARMUP * most), int(SHARED_WARMUP * least)))
-    longest = run_of(replace(wish, tokens=max(tokens)), text, start)
-    return [longest if -int(-count // each) == longest.steps else shorter(longest, count) for count in tokens]
+    arms = [replace(warmed(wish, tokens), tokens=count) for count in tokens]
+    if not _has_trunk(wish):
+        return [run_of(arm, text, start) for arm in arms]
+    longest = run_of(max(arms, key=lambda arm: arm.tokens), text, start)
+    return [longest if steps_of(arm) == longest.steps else shorter(longest, arm.tokens) for arm in arms]
 
 
 def only(wish: Wish, languages: Iterable[str]) -> Wish:

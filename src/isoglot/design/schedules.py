@@ -26,7 +26,8 @@ def schedules(
     """Does it matter when each language is read, and how the learning rate falls?
 
     Every mixture schedule is trained under every learning-rate schedule. Its control reads the same tokens of each
-    language evenly over the run; schedules of one mean share their control.
+    language (to within a step, since stages end at whole steps) evenly over the run; schedules of one mean share their
+    control.
 
     Raises InputError for a schedule that cannot be read or has a stage of less than a step.
 

@@ -13,7 +13,8 @@ def replicates(wish: Wish, seeds: int) -> list[Wish]:
 
     Differences between runs of one seed are then differences of what is studied, and their spread over seeds is its
     standard error. Seeds count from the wish's own. The key is `seed-0`, or the wish's own key with the number, so runs
-    that two designs have in common are one run. Raises InputError for no seeds.
+    that two designs have in common are one run. Runs of one trunk are one cluster in a fit, and seeds
+    add clusters. Raises InputError for no seeds.
 
     >>> [(one.seed, one.pair_key) for one in replicates(Wish(), 2)]
     [(0, 'seed-0'), (1, 'seed-1')]

@@ -93,7 +93,14 @@ def _random(
         raise InputError(f"knob centre is {centre!r}, which gives a language share 0: give each some share")
     numbers = uniforms(seed_from(f"simplex {draw}"), runs * len(languages)).reshape(runs, -1)
     gamma = gammaincinv(len(languages) * concentration * weights, numbers)
-    return list(gamma / gamma.sum(axis=1, keepdims=True))
+    total = gamma.sum(axis=1, keepdims=True)
+    # A gamma variate of shape a is about u^(1/a) for small a, which is 0 in floating point long before a is.
+    if not ((total > 0) & (total < math.inf)).all():
+        other = "larger" if (total == 0).any() else "smaller"
+        raise InputError(
+            f"knob concentration is {concentration:g}, at which random mixtures cannot be drawn: give a {other} one"
+        )
+    return list(gamma / total)
 
 
 def rounded(shares: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -31,7 +31,8 @@ def vocabulary(
         tokens   the number of tokens and their shares
         flops    6 N D, N with embeddings, and the shares
 
-    Compare losses in bits per byte. Raises InputError for fewer than two texts, or a language that one lacks.
+    Compare losses in bits per byte. Raises InputError for fewer than two texts, texts of different corpora (where they
+    know them), or a language that one lacks.
 
     >>> coarse, fine = Text("abc", 512, (("eng", 500_000),)), Text("def", 1024, (("eng", 400_000),))
     >>> [run.tokens for run in vocabulary([coarse, fine], Wish(tokens=1e5, batch=1))]
@@ -41,16 +42,24 @@ def vocabulary(
         raise InputError(f"design vocabulary compares texts, but {len(texts)} is given: give two or more")
     first = run_of(wish, texts[0])
     shares = dict(first.data.stages[0].shares)
+    for number, text in enumerate(texts[1:], 2):
+        _check(texts[0], text, number, shares)
     return [first, *(run_of(_arm(wish, first, shares, texts[0], text, hold), text) for text in texts[1:])]
+
+
+def _check(one: Text, other: Text, number: int, names: Iterable[str]) -> None:
+    """Refuse a text that cannot be compared with the first; `number` is its place among those given."""
+    if one.corpus and other.corpus and one.corpus != other.corpus:
+        raise InputError(
+            f"text {number} is of another corpus than text 1: tokenise one corpus with every vocabulary"
+        )
+    for name in names:
+        if name not in other.languages:
+            raise InputError(f"text {number} has no {name}, which text 1 has: give the same languages")
 
 
 def _arm(wish: Wish, first: Recipe, shares: dict[str, float], one: Text, other: Text, hold: str) -> Wish:
     """The wish on another text, with what is held."""
-    for name in shares:
-        if name not in other.languages:
-            raise InputError(
-                f"text {other.shards[:16]} has no {name}, which the first text has: give the same languages"
-            )
     tokens = float(first.tokens)
     if hold == "flops":
         ratio = count_parameters(first.shape, "total") / count_parameters(shape_of(wish, other), "total")

@@ -1,6 +1,7 @@
 """How long a list of recipes will take here, from a short measured calibration, and how much disk it will fill.
 
-A few compiled updates of each distinct program (shape, batch, sequence, precision) are timed on made-up tokens. Where
+A few compiled updates of each distinct program (shape, batch, sequence, precision) are timed on made-up tokens, with the
+threads of this process, which should be those of a worker (NPROC, set before anything numerical is imported). Where
 a design has more programs than are timed, those spread over the sizes are, and the others take the FLOP/s between
 their neighbours. Compiling counts once a program and worker; evaluation, reading text and writing checkpoints do not
 count, so short runs that are scored often take longer than this says.

@@ -23,7 +23,8 @@ def build_recipe(wish: Wish, shards: TokenSource, base: Checkpoint | None = None
 def text_of(shards: TokenSource) -> Text:
     """What a recipe needs to know of shards."""
     sizes = tuple((name, len(shards.train(name))) for name in shards.languages)
-    return Text(shards.fingerprint, shards.vocabulary_size, sizes)
+    corpus = getattr(shards, "manifest", {}).get("corpus", "")  # not all sources know theirs
+    return Text(shards.fingerprint, shards.vocabulary_size, sizes, corpus)
 
 
 def start_of(checkpoint: Checkpoint) -> Start:
