@@ -89,3 +89,35 @@ def test_check_takes_a_folder_of_runs(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     refused = RUN.invoke(app, ["check", str(tmp_path / "empty")])
     assert refused.exit_code == 2 and "isoglot runs import" in refused.output
+
+
+def test_neither_import_nor_export_writes_over_what_it_reads(history: Path, tmp_path: Path) -> None:
+    before = history.read_text()
+    sizes = tmp_path / "sizes.csv"
+    sizes.write_text("run,width\na,512\n")
+    options = [*MAPPING, "--loss-unit", "nats", "--join", str(sizes)]
+    for target in (history, sizes):
+        refused = RUN.invoke(app, ["import", str(history), "--to", str(target), *options])
+        assert isinstance(refused.exception, InputError) and "is a file that is read" in str(
+            refused.exception
+        )
+    table = tmp_path / "t.csv"
+    assert RUN.invoke(app, ["import", str(history), "--to", str(table), *options]).exit_code == 0
+    written = table.read_text()
+    refused = RUN.invoke(app, ["export", str(table), "--to", str(tmp_path / "." / "t.csv")])
+    assert isinstance(refused.exception, InputError)
+    assert (history.read_text(), table.read_text()) == (before, written)
+
+
+def test_the_limit_of_cells(history: Path, tmp_path: Path) -> None:
+    arguments = ["import", str(history), "--to", str(tmp_path / "t.csv"), *MAPPING, "--loss-unit", "nats"]
+    assert "above the limit of 5" in RUN.invoke(app, [*arguments, "--max-cells", "5"]).output
+    assert RUN.invoke(app, [*arguments, "--max-cells", "50"]).exit_code == 0
+
+
+def test_show_columns_with_what_is_added(history: Path, tmp_path: Path) -> None:
+    (tmp_path / "sizes.csv").write_text("run,width\na,512\n")
+    options = ["--show-columns", "--join", str(tmp_path / "sizes.csv")]
+    assert (
+        "width          2 values, such as 512" in RUN.invoke(app, ["import", str(history), *options]).output
+    )

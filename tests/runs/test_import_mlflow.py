@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from isoglot.core.errors import RunTableError
+from isoglot.core.errors import InputError, RunTableError
 from isoglot.runs import import_runs
 
 COLUMNS = {"params": "params.params_total", "tokens": "metrics.tokens", "loss.*": "metrics.eval/*/loss"}
@@ -112,8 +112,9 @@ def test_both_stores_give_one_table(tmp_path: Path) -> None:
     for runs in (files, database):
         report = runs.report
         assert report.rows_in == runs.num_rows + report.num_left_out
-        # The deleted run has rows at four steps, each of two languages.
-        assert next(note for note in report.left_out if note.code == "deleted").count == 8
+        # The deleted run has evaluations at two of its steps, and each counts for two languages.
+        assert next(note for note in report.left_out if note.code == "deleted").count == 4
+        assert next(note for note in report.left_out if note.code == "no_loss").count == 12
         assert (
             next(note for note in report.left_out if note.code == "deleted").message
             == "rows of 1 deleted runs"
@@ -147,7 +148,7 @@ def test_damaged_files(tmp_path: Path) -> None:
     text = meta.read_text()
     meta.write_text(text.replace("run_name: 'small'", "run_name: 'small"))
     with pytest.raises(
-        RunTableError, match=r"meta\.yaml, line 7: .* 'run_name' must be one plain or quoted word"
+        RunTableError, match=r"meta\.yaml, line 10: not YAML \(found unexpected end of stream\)"
     ):
         import_runs(store, **arguments)  # type: ignore[arg-type]
     meta.write_text(text.replace("run_id", "run_ix"))
@@ -174,3 +175,121 @@ def test_empty_stores(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(RunTableError, match="cannot be read as an MLflow store"):
         import_runs(path, columns=COLUMNS, loss_unit="nats_per_token")
+
+
+ARGUMENTS = {"columns": COLUMNS, "loss_unit": "nats_per_token"}
+
+
+@pytest.mark.parametrize("quote", ["", "'"])
+def test_a_long_name_is_folded_over_lines(quote: str, tmp_path: Path) -> None:
+    store = write_file_store(tmp_path)
+    meta = store / "7" / "a1" / "meta.yaml"
+    words = ["a", *["long"] * 20, "name"]
+    folded = f"run_name: {quote}{' '.join(words[:12])}\n  {' '.join(words[12:])}{quote}"
+    meta.write_text(meta.read_text().replace("run_name: 'small'", folded))
+    runs = import_runs(store, columns={**COLUMNS, "run": "run_name"}, loss_unit="nats_per_token")
+    assert " ".join(words) in set(runs.frame["run"])
+
+
+def test_names_stay_text(tmp_path: Path) -> None:
+    store = write_file_store(tmp_path)
+    meta = store / "7" / "a1" / "meta.yaml"
+    meta.write_text(meta.read_text().replace("run_name: 'small'", "run_name: 1e5"))
+    runs = import_runs(store, columns={**COLUMNS, "run": "run_name"}, loss_unit="nats_per_token")
+    assert "1e5" in set(runs.frame["run"])
+    meta.write_text(meta.read_text().replace("run_name: 1e5", "run_name: [1]"))
+    with pytest.raises(RunTableError, match="'run_name' must be one text"):
+        import_runs(store, **ARGUMENTS)  # type: ignore[arg-type]
+
+
+def test_a_metric_that_was_cut_short(tmp_path: Path) -> None:
+    store = write_file_store(tmp_path)
+    metric = store / "7" / "a1" / "metrics" / "eval" / "fra" / "loss"
+    whole = metric.read_text()
+    metric.write_text(whole[:-2])
+    with pytest.raises(RunTableError, match="loss, line 2: the last line has no end, so the file was cut"):
+        import_runs(store, **ARGUMENTS)  # type: ignore[arg-type]
+    metric.write_text(whole + "1700000000009 3.0\n")
+    with pytest.raises(RunTableError, match=r"line 3: '1700000000009 3\.0' where 'timestamp value step'"):
+        import_runs(store, **ARGUMENTS)  # type: ignore[arg-type]
+
+
+def test_folders_that_are_not_read_are_counted(tmp_path: Path) -> None:
+    store = write_file_store(tmp_path)
+    (store / "7" / "b2" / "meta.yaml").unlink()
+    gone = store / ".trash" / "5" / "x"
+    (gone / "metrics").mkdir(parents=True)
+    (gone / "meta.yaml").write_text("run_id: x\n")
+    report = import_runs(store, **ARGUMENTS).report  # type: ignore[arg-type]
+    said = {note.code: note.message for note in (*report.warnings, *report.assumptions)}
+    assert said["no_meta"] == "folders of runs without meta.yaml, which are not read: b2"
+    assert said["trash"] == "runs of deleted experiments (.trash) are not read"
+
+
+def test_one_id_twice(tmp_path: Path) -> None:
+    store = write_file_store(tmp_path)
+    meta = store / "7" / "b2" / "meta.yaml"
+    meta.write_text(meta.read_text().replace("b2", "a1"))
+    with pytest.raises(RunTableError, match="has 2 runs of the id 'a1'"):
+        import_runs(store, **ARGUMENTS)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", ["files", "database"])
+def test_an_abandoned_branch_by_the_time_of_logging(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    points = [("tokens", step, step * 1e6) for step in (500, 1500, 700, 1400)]
+    # The evaluation of the abandoned branch is the last; one without a step stands at 0 and goes nowhere.
+    points[2:2] = [
+        ("eval/fra/loss", 500, 3.9),
+        ("eval/fra/loss", 1500, 3.0),
+        ("best", 500, 1.0),
+        ("best", 0, 1.0),
+    ]
+    points += [("system/cpu", 3, 1.0), ("system/cpu", 1, 1.0)]
+    monkeypatch.setitem(globals(), "POINTS", points)
+    store = write_file_store(tmp_path) if kind == "files" else write_database(tmp_path / "mlflow.db")
+    runs = import_runs(store, **ARGUMENTS)  # type: ignore[arg-type]
+    assert runs.frame.select("run", "step", "loss").rows() == [("a1", 500, 3.9), ("b2", 500, 3.9)]
+    left = next(note for note in runs.report.warnings if note.code == "abandoned")
+    assert left.count == 6 and left.message.endswith("did those steps again: a1, b2, c3")
+
+
+ODD = {
+    "a null value": "UPDATE metrics SET value = NULL WHERE rowid = 3",
+    "a text for a value": "UPDATE metrics SET value = 'abc' WHERE rowid = 3",
+    "a text for a step": "UPDATE metrics SET step = 'x' WHERE rowid = 3",
+    "a null step": "UPDATE metrics SET step = NULL WHERE rowid = 3",
+    "bytes for a name": "UPDATE runs SET name = x'ff00'",
+    "bytes for a parameter": "UPDATE params SET value = x'ff00'",
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_odd_databases(case: str, tmp_path: Path) -> None:
+    path = write_database(tmp_path / "mlflow.db")
+    database = sqlite3.connect(path)
+    database.execute(ODD[case])
+    database.commit()
+    database.close()
+    with pytest.raises(RunTableError, match="the database is damaged or of another program"):
+        import_runs(path, **ARGUMENTS)  # type: ignore[arg-type]
+
+
+def test_a_database_cut_anywhere(tmp_path: Path) -> None:
+    whole = write_database(tmp_path / "mlflow.db").read_bytes()
+    for size in range(100, len(whole), 1000):
+        path = tmp_path / "cut.db"
+        path.write_bytes(whole[:size])
+        with pytest.raises(InputError):
+            import_runs(path, **ARGUMENTS)  # type: ignore[arg-type]
+
+
+def test_metrics_of_no_run_are_named(tmp_path: Path) -> None:
+    path = write_database(tmp_path / "mlflow.db")
+    database = sqlite3.connect(path)
+    database.execute("DELETE FROM runs WHERE run_uuid = 'b2'")
+    database.commit()
+    database.close()
+    report = import_runs(f"sqlite:///{path}", **ARGUMENTS).report  # type: ignore[arg-type]
+    assert any(note.code == "orphans" and note.message.endswith(": b2") for note in report.warnings)

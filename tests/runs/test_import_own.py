@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -81,4 +82,19 @@ def test_damaged_records_are_named(tmp_path: Path) -> None:
     record.write_bytes(b"{")
     (home / "records" / "a.json").write_bytes(b"{")
     with pytest.raises(RunTableError, match=r"is a sweep without a finished run: .*a\.json"):
+        import_runs(home)
+
+
+def test_planned_runs_without_a_record_are_named(tmp_path: Path) -> None:
+    home = write_sweep(tmp_path / "sweep")
+    for folder in ("plans", "failures"):
+        (home / folder).mkdir()
+    units = [{"name": "u", "members": ["c", "d"]}, {"name": "v", "members": ["a"]}]
+    plan = {"recipes": {run: {} for run in "abcd"}, "units": units}
+    (home / "plans" / "0001.json").write_text(json.dumps(plan))
+    (home / "failures" / "u-0001.json").write_text('{"message": "training loss is not a number at step 2"}')
+    (note,) = (note for note in import_runs(home).report.warnings if note.code == "no_record")
+    assert note.count == 2 and note.message.endswith("has: c, d (training loss is not a number at step 2)")
+    (home / "plans" / "0001.json").write_text("[]")
+    with pytest.raises(RunTableError, match=r"0001\.json is no plan of a sweep"):
         import_runs(home)

@@ -119,3 +119,32 @@ def test_damaged(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(RunTableError, match=r"holds no trainer_state\.json"):
         import_runs(tmp_path, format="trainer", columns=columns)
+
+
+def test_a_loss_beside_parts_of_it_is_ambiguous(tmp_path: Path) -> None:
+    log = [{"eval_loss": 3.5, "eval_aux_loss": 0.01, "step": 50}]
+    path = write(tmp_path / "a" / "trainer_state.json", state(50, log_history=log))
+    said = r"'eval_loss' stands beside 'eval_aux_loss', .*; map loss=eval_loss or 'loss\.\*=eval_\*_loss'"
+    with pytest.raises(InputError, match=said):
+        import_runs(path, columns={"params": "=1e7"})
+    runs = import_runs(path, columns={"params": "=1e7", "loss": "eval_loss"})
+    assert runs.frame.select("language", "loss").rows() == [("und", 3.5)]
+
+
+def test_states_below_a_run_are_its_own(tmp_path: Path) -> None:
+    for run in ("a", "b"):
+        write(tmp_path / run / "checkpoint-200" / "trainer_state.json", state(200))
+        write(tmp_path / run / "checkpoint-best" / "trainer_state.json", state(100))
+    write(tmp_path / "a" / "old" / "trainer_state.json", state(300))
+    for part, names in ((tmp_path, ["a", "b"]), (tmp_path / "a", ["a"])):
+        runs = import_runs(part, columns={"params": "=1e7"})
+        assert runs.frame["run"].unique(maintain_order=True).to_list() == names
+        assert runs.frame["step"].unique().to_list() == [200]
+        counts = {note.code: note.count for note in (*runs.report.assumptions, *runs.report.warnings)}
+        assert (counts["latest_state"], counts["other_states"]) == (len(names), 1)
+
+
+def test_a_misspelt_evaluation_is_said_to_be_missing(tmp_path: Path) -> None:
+    path = write(tmp_path / "a" / "trainer_state.json", state())
+    with pytest.raises(RunTableError, match=r"has no column matching 'eval_\*_los'"):
+        import_runs(path, columns={"params": "=1e7", "loss.*": "eval_*_los"})

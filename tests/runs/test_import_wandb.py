@@ -67,6 +67,7 @@ def test_table_of_runs(tmp_path: Path) -> None:
     codes = {note.code: note.count for note in runs.report.warnings}
     assert codes["unfinished"] == 1
     finished = import_runs(path, columns=RUN_COLUMNS, loss_unit="nats", where={"State": "finished"})
+    assert "unfinished" not in {note.code for note in finished.report.warnings}
     assert finished.num_runs == 1 and finished.report.num_left_out == 2
 
 
@@ -112,7 +113,7 @@ def test_histories(tmp_path: Path) -> None:
     report = runs.report
     assert report.rows_in == runs.num_rows + report.num_left_out
     left = {note.code: note.count for note in report.left_out}
-    assert left["untrained"] == 4 and left["earlier_steps"] == 4
+    assert left["no_loss"] == 8 and left["earlier_steps"] == 4
     every = import_runs(folder, columns=HISTORY_COLUMNS, loss_unit="nats_per_token", steps="all")
     assert every.num_rows == 8
     kind, listed = source_columns(folder)
@@ -185,10 +186,14 @@ DAMAGED = {
     "no step": (
         "a.jsonl",
         '{"_step": 1}\n{"x": 2}\n',
-        "a.jsonl: '_step' is missing in an object of the history",
+        "a.jsonl, line 2: '_step' is missing; every object of a history names its step",
     ),
     "a list": ("a.jsonl", '{"_step": 1}\n[2]\n', "a.jsonl, line 2: a JSON list where an object"),
-    "no array": ("a.json", '{"_step": 1}', "a.json is no history: it must be a JSON array"),
+    "text for a step": (
+        "a.json",
+        '[{"_step": 1}, {"_step": "2"}]',
+        "a.json, entry 2: '_step' is '2', no number",
+    ),
     "no number": ("c.csv", "Step,a - x\nten,3\n", "c.csv, row 1, column 'Step': 'ten' is no number"),
     "twice": ("c.csv", "Step,a - x,a - x\n1,3,4\n", "c.csv names column 'a - x' twice (columns 2 and 3)"),
     "no metric": ("c.csv", "Step,a - x\n1,3\n", "c.csv has no column matching 'eval/*/loss'"),
@@ -236,3 +241,120 @@ def test_formats_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "trainer_state.json").write_text("{}")
     with pytest.raises(InputError, match="could be trainer or wandb; name the format with --format"):
         import_runs(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["ID", "Name"])
+def test_a_table_of_runs_with_their_last_step(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text(f"{name},State,_step,n,x\nr1,finished,100,1e7,3\nr2,finished,100,2e7,2\n")
+    columns = {"params": "n", "tokens": "=1e9", "loss": "x"}
+    runs = import_runs(path, columns=columns, loss_unit="nats_per_token")
+    assert runs.frame.select("run", "params", "loss").rows() == [("r1", 1e7, 3.0), ("r2", 2e7, 2.0)]
+    path.write_text("ID,State,_step,n,x\nr1,finished,100,1e7,3\nr1,finished,200,1e7,2\n")
+    with pytest.raises(RunTableError, match="column 'ID': 'r1' is in several rows"):
+        import_runs(path, columns=columns, loss_unit="nats_per_token")
+    path.write_text("ID,State,n,x\nr1,finished,1e7,3\n,finished,1e7,2\n")
+    with pytest.raises(RunTableError, match="row 2, column 'ID': empty"):
+        import_runs(path, columns=columns, loss_unit="nats_per_token")
+
+
+CONSTANT = {"params": "=1e7", "tokens": "=1e9"}
+
+
+def test_histories_as_csv_in_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "b.csv").write_text("_step,x\n10,3.5\n")
+    (tmp_path / "sizes.csv").write_text("run,params\nb,1e7\n")
+    columns = {**CONSTANT, "loss": "x"}
+    runs = import_runs(tmp_path, columns=columns, loss_unit="nats_per_token")
+    assert runs.frame.select("run", "loss").rows() == [("b", 3.5)]
+    assert {note.code: note.message for note in runs.report.warnings} == {
+        "no_history": "CSV files without a column '_step', not read: sizes.csv"
+    }
+    (tmp_path / "b.jsonl").write_text('{"_step": 10, "x": 3.0}\n')
+    with pytest.raises(RunTableError, match=r"b\.csv and .*b\.jsonl are both histories of run 'b'"):
+        import_runs(tmp_path, columns=columns, loss_unit="nats_per_token")
+
+
+def test_a_history_without_a_value_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"_step": 10, "x": 3.0}\n')
+    (tmp_path / "b.jsonl").write_text('{"_step": 10}\n')
+    runs = import_runs(tmp_path, columns={**CONSTANT, "loss": "x"}, loss_unit="nats_per_token")
+    assert "histories without a logged step: b" in [note.message for note in runs.report.warnings]
+
+
+CURVES = {
+    "a metric with the separator": ("a - eval - fra,a - eval - deu,b - eval - fra", "eval - fra", ["a", "b"]),
+    "a run with the separator": ("a - b - loss,c - loss", "loss", ["a - b", "c"]),
+    "a known run": ("a - eval - fra,a - loss", "eval - fra", ["a"]),
+}
+
+
+@pytest.mark.parametrize("case", CURVES)
+def test_where_a_curve_is_split(case: str, tmp_path: Path) -> None:
+    curves, metric, runs = CURVES[case]
+    path = tmp_path / "c.csv"
+    path.write_text(f"Step,{curves}\n10{',3' * len(curves.split(','))}\n")
+    found = import_runs(path, columns={**CONSTANT, "loss": metric}, loss_unit="nats_per_token")
+    assert found.frame["run"].to_list() == runs
+
+
+def test_a_chart_of_groups_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    path.write_text("Step,Group: x - eval/loss\n10,3\n")
+    with pytest.raises(RunTableError, match="the mean of a group of runs is no run"):
+        import_runs(path, columns={**CONSTANT, "loss": "eval/loss"}, loss_unit="nats_per_token")
+
+
+def test_a_chart_of_very_many_runs(tmp_path: Path) -> None:
+    path = tmp_path / "c.csv"
+    names = [f"run{number:050d} - loss" for number in range(1500)]
+    path.write_text(f"Step,{','.join(names)}\n10{',3' * len(names)}\n")
+    assert len(path.read_text().splitlines()[0]) > 65536
+    runs = import_runs(path, columns={**CONSTANT, "loss": "loss"}, loss_unit="nats_per_token")
+    assert runs.num_runs == 1500
+
+
+FAULTS = {
+    "a key twice": ("a.jsonl", '{"_step": 1, "x": 2, "x": 3}', "a.jsonl, line 1: the key 'x' occurs twice"),
+    "dotted and nested": (
+        "a.jsonl",
+        '{"_step": 1, "a": {"b": 1}, "a.b": 2}',
+        "a.jsonl, line 1: 'a.b' is there twice, as a dotted key and nested",
+    ),
+    "no number": ("a.jsonl", '{"_step": 1}\n{"_step": "2"}', "a.jsonl, line 2: '_step' is '2', no number"),
+    "not finite": ("a.jsonl", '{"_step": NaN}', "a.jsonl, line 1: '_step' is nan, no number"),
+    "no run": ("a.csv", "_step,run_id,x\n1,b,3\n1,,3\n", "a.csv, row 2, column 'run_id': empty"),
+}
+
+
+@pytest.mark.parametrize("case", FAULTS)
+def test_faults_of_histories(case: str, tmp_path: Path) -> None:
+    name, text, sentence = FAULTS[case]
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RunTableError) as caught:
+        import_runs(tmp_path / name, columns={**CONSTANT, "loss": "x"}, loss_unit="nats_per_token")
+    assert str(caught.value).startswith(f"{tmp_path}/{sentence}")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", '{"_step": 1, "x": 3}\n{"_step": 2, "x": 2}\n'), ("a.tsv", "_step\tx\n1\t3\n2\t2\n")],
+)
+def test_further_ways_to_save_a_history(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    runs = import_runs(tmp_path / name, columns={**CONSTANT, "loss": "x"}, loss_unit="nats_per_token")
+    assert runs.frame["loss"].to_list() == [2.0]
+
+
+def test_a_source_by_its_url(tmp_path: Path) -> None:
+    path = tmp_path / "a b.jsonl"
+    path.write_text('{"_step": 1, "x": 3}\n')
+    arguments = {"columns": {**CONSTANT, "loss": "x"}, "loss_unit": "nats_per_token"}
+    runs = import_runs(path.as_uri(), **arguments)  # type: ignore[arg-type]
+    assert runs.num_rows == 1
+    with pytest.raises(InputError, match="is a file that is read"):
+        runs.write(path)
+    with pytest.raises(InputError, match="http://localhost:5000 is a server, and servers are not read"):
+        import_runs("http://localhost:5000", **arguments)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="cannot be opened: File name too long"):
+        import_runs("x" * 5000, **arguments)  # type: ignore[arg-type]

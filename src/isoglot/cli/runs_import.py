@@ -24,7 +24,7 @@ from isoglot.cli.table_options import (
 from isoglot.core.errors import InputError
 
 if TYPE_CHECKING:
-    from isoglot.runs import CheckReport
+    from isoglot.runs import CheckReport, SourceColumn
 
 
 def import_command(
@@ -68,22 +68,33 @@ def import_command(
     loss_unit: LossUnitOption = None,
     params_convention: ParamsConventionOption = None,
     duplicates: DuplicatesOption = "refuse",
+    max_cells: Annotated[
+        int | None,
+        typer.Option("--max-cells", min=1, help="Largest number of cells (rows times columns) to load."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a run table of a W&B export, an MLflow store, Trainer states, a sweep or a folder of runs."""
+    from isoglot.runs import check_import, source_columns
+    from isoglot.runs.size_limit import DEFAULT_MAX_CELLS
+    from isoglot.runs.write import refuse_overwriting
+
+    mapping, limit = pairs_of("--columns", columns), max_cells or DEFAULT_MAX_CELLS
     if show_columns:
-        _show_columns(source, format, as_json)
+        kind, listed = source_columns(
+            source, format=format, columns=mapping, fill=fill or (), join=join, max_cells=limit
+        )
+        _print_columns(source, kind, listed, as_json)
         return
     if to is None:
         raise InputError(
             "runs import needs --to TABLE.parquet, or --show-columns to look at the source first"
         )
-    from isoglot.runs import check_import
-
+    refuse_overwriting(to, source, *([join] if join else []))
     report = check_import(
         source,
         format=format,
-        columns=pairs_of("--columns", columns),
+        columns=mapping,
         steps=steps,
         fill=fill or (),
         join=join,
@@ -92,6 +103,7 @@ def import_command(
         params_convention=params_convention,
         where=where_of(where),
         duplicates=duplicates,
+        max_cells=limit,
     )
     if report.runs is not None:
         report.runs.write(to)
@@ -127,10 +139,7 @@ def _print(report: CheckReport, source: str, to: Path, as_json: bool) -> None:
     print_account(console, account)
 
 
-def _show_columns(source: str, format: str | None, as_json: bool) -> None:
-    from isoglot.runs import source_columns
-
-    kind, listed = source_columns(source, format=format)
+def _print_columns(source: str, kind: str, listed: list[SourceColumn], as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from isoglot.core.errors import InputError, nearest
 from isoglot.runs.labels import read_labels
-from isoglot.runs.ledger import Ledger, show
+from isoglot.runs.ledger import Ledger, listed, show
 from isoglot.runs.schema import FAMILIES, REST, ROW, family_of, is_known, known_names
 from isoglot.runs.source import SourceTable
 
@@ -89,7 +89,7 @@ def _explicit(table: SourceTable, mapping: Mapping[str, str], ledger: Ledger) ->
             continue
         ledger.problem(
             f"{ledger.name} has no column '{source}'{nearest(source, table.columns)}, "
-            f"which columns= maps to '{target}'; its columns are {_some(table.columns)}",
+            f"which columns= maps to '{target}'; its columns are {listed(table.columns)}",
             "missing_column",
             column=source,
         )
@@ -116,7 +116,7 @@ def _wildcards(table: SourceTable, mapping: Mapping[str, str], claimed: set[str]
         if not found:
             ledger.problem(
                 f"{ledger.name} has no column matching '{source}', which columns= maps to '{target}'; "
-                f"its columns are {_some(table.columns)}",
+                f"its columns are {listed(table.columns)}",
                 "missing_column",
                 column=source,
             )
@@ -160,11 +160,6 @@ def _unique(pairs: Pairs, table: SourceTable, ledger: Ledger) -> dict[str, str]:
 
 def _first_value(table: SourceTable, name: str) -> str:
     return name if name.startswith("=") else show(table.frame[name][0])
-
-
-def _some(names: list[str], limit: int = 12) -> str:
-    listed = ", ".join(names[:limit])
-    return listed if len(names) <= limit else f"{listed} and {len(names) - limit} more"
 
 
 def take_columns(table: pl.DataFrame, plan: ColumnPlan) -> pl.DataFrame:

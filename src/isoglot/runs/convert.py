@@ -61,24 +61,39 @@ def _extra(raw: pl.Series, typed: bool) -> pl.Series | None:
         return None
     if dtype.is_integer():
         fits = raw.cast(pl.Int64, strict=False)
-        return fits if fits.null_count() == raw.null_count() else raw.cast(pl.Float64)
+        return fits if fits.null_count() == raw.null_count() else raw.cast(pl.String)
     if dtype.is_numeric():
         return raw.cast(pl.Float64).fill_nan(None)
     if dtype == pl.Boolean:
         return raw
     text = raw.cast(pl.String)
-    return text if typed else _infer(text)
+    return text if typed else infer(text)
 
 
-def _infer(text: pl.Series) -> pl.Series:
+def infer(text: pl.Series) -> pl.Series:
+    """Return a column of text as whole numbers, numbers or truth values where all its cells look like them.
+
+    A whole number beyond 64 bits, or beside fractions beyond what a float holds exactly, leaves the column text.
+
+    >>> infer(pl.Series(["1700000000123456789", None])).to_list(), infer(pl.Series(["9" * 19])).dtype
+    ([1700000000123456789, None], String)
+    """
     given = text.drop_nulls()
     if given.is_empty():
         return text
-    if given.str.contains(r"^-?(0|[1-9]\d{0,17})$").all():
+    whole = given.filter(given.str.contains(r"^-?(0|[1-9]\d*)$"))
+    exact = whole.cast(pl.Int64, strict=False)
+    if exact.null_count():
+        return text
+    if len(whole) == len(given):
         return text.cast(pl.Int64)
     # 007 is a label, not the number 7.
     numbers = text.cast(pl.Float64, strict=False)
-    if numbers.null_count() == text.null_count() and not given.str.contains(r"^[+-]?0\d").any():
+    labels = (
+        given.str.contains(r"^[+-]?0\d").any()
+        or (exact.cast(pl.Float64).cast(pl.Int64, strict=False) != exact).any()
+    )
+    if numbers.null_count() == text.null_count() and not labels:
         return numbers.fill_nan(None)
     lower = text.str.to_lowercase()
     if lower.drop_nulls().is_in(["true", "false"]).all():

@@ -27,9 +27,11 @@ def require_columns(table: SourceTable, plan: ColumnPlan, ledger: Ledger) -> Non
         given = name in plan.origins or (name == "loss" and plan.wide_languages)
         if given or any(all(part in plan.origins for part in way) for way in _WAYS[name]):
             continue
-        likely = [column for column in plan.extras if name in column.casefold()]
+        # What an import has set aside as perhaps of training is no candidate.
+        candidates = [column for column in table.columns if not column.startswith("logged_")]
+        likely = [column for column in plan.extras if column in candidates and name in column.casefold()]
         likely.sort(key=lambda column: (not column.casefold().endswith("total"), len(column)))
-        hint = nearest(name, table.columns) or (f" (did you mean {likely[0]}?)" if likely else "")
+        hint = nearest(name, candidates) or (f" (did you mean {likely[0]}?)" if likely else "")
         example = likely[0] if likely else f"<source column of {name}>"
         remedy = f"map one with columns={{'{name}': '{example}'}}"
         ledger.problem(f"{ledger.name} has no column '{name}'{hint}; {remedy}", "missing_column", column=name)
@@ -95,7 +97,8 @@ def require_values(frame: pl.DataFrame, plan: ColumnPlan, signed: bool, ledger: 
     `signed` says that a loss may be zero or negative.
     """
     for name in REQUIRED:
-        bad = frame.filter(pl.col(name).is_null()).select(ROW, value=name)
+        # What a wide row lacks, it lacks once, however many languages it was melted into.
+        bad = frame.filter(pl.col(name).is_null()).select(ROW, value=name).unique(ROW, maintain_order=True)
         ledger.cells(bad, plan.origin(name), "missing", lambda _: "empty; every row needs a value")
     for name in ("tokens", "flops") if signed else ("loss", "tokens", "flops"):
         # ln 1 = 0, and a product may overflow or vanish: what was derived obeys the rule of what is given.

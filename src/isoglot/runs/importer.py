@@ -20,7 +20,7 @@ from isoglot.runs.derive import count_languages, derive, require_columns, requir
 from isoglot.runs.groups import Groups, group_languages
 from isoglot.runs.labels import label_column
 from isoglot.runs.ledger import Ledger, Stop, refuse
-from isoglot.runs.logged_points import keep_points, leave_out_raw
+from isoglot.runs.logged_points import keep_points, leave_out_raw, without_untrained
 from isoglot.runs.repeats import CHOICES, settle_duplicates
 from isoglot.runs.report import CheckReport
 from isoglot.runs.reshape import check_shape, melt
@@ -29,7 +29,6 @@ from isoglot.runs.shares import join_own, settle_sums
 from isoglot.runs.size_limit import DEFAULT_MAX_CELLS, SizeLimit
 from isoglot.runs.source import SourceTable, display_name, load_source
 from isoglot.runs.table import Runs
-from isoglot.runs.trackers.harvest import Excluded
 from isoglot.runs.units import of_either_sign, settle_convention, settle_unit
 from isoglot.runs.validate import check_columns
 from isoglot.runs.where import select_rows
@@ -46,9 +45,6 @@ class Request:
     where: Mapping[str, object] | None
     duplicates: str
     limit: SizeLimit
-    # Set where the rows were logged by a tracker: which of its steps to keep, and which rows it marks as removed.
-    steps: str | None = None
-    excluded: Excluded | None = None
 
     def __post_init__(self) -> None:
         require_choice("duplicates", self.duplicates, CHOICES)
@@ -157,9 +153,11 @@ def _import(source: object, request: Request, ledger: Ledger) -> Runs | None:
         raise Stop(ledger.problems[0].message)
     per_row = max(1, len(plan.wide_languages))
     selected = select_rows(table, request.where, per_row, ledger)
-    rows_in = table.frame.height * per_row
-    if request.steps is not None:
-        selected = leave_out_raw(selected, plan, request.excluded, request.steps, ledger)
+    rows_in = (table.frame.height + table.unevaluated) * per_row
+    if table.logged is not None:
+        message = "rows without any loss (steps without an evaluation)"
+        ledger.note("left_out", "no_loss", message, table.unevaluated * per_row)
+        selected = leave_out_raw(selected, plan, table.logged, ledger)
     frame = _typed_long(selected, table, plan, request, ledger)
     frame, unit = settle_unit(frame, plan, request.loss_unit, ledger)
     frame, convention = _settled(ledger.sound(frame), plan, request, ledger)
@@ -170,7 +168,7 @@ def _import(source: object, request: Request, ledger: Ledger) -> Runs | None:
     before = frame.height
     if request.groups is not None:
         frame = group_languages(frame, request.groups, ledger)
-    report = ledger.report(table.frame.height, rows_in, before - frame.height)
+    report = ledger.report(table.frame.height + table.unevaluated, rows_in, before - frame.height)
     return Runs(_canonical(frame), unit, convention, ledger.name, report)
 
 
@@ -187,9 +185,11 @@ def _typed_long(
         frame = melt(frame, plan, ledger)
     elif "language" in plan.origins:
         frame = label_column(frame, plan.origin("language"), ledger)
-    if request.steps is not None:
-        frame = keep_points(_sound_or_stop(frame, ledger), plan, request.steps, ledger)
+    if table.logged is not None:
+        frame = keep_points(_sound_or_stop(frame, ledger), plan, table.logged.steps, ledger)
     frame = derive(_sound_or_stop(frame, ledger), plan, ledger)
+    if table.logged is not None:
+        frame = _sound_or_stop(without_untrained(frame, ledger), ledger)
     require_values(frame, plan, signed, ledger)
     return _sound_or_stop(frame, ledger)
 
@@ -210,9 +210,19 @@ def _sound_or_stop(frame: pl.DataFrame, ledger: Ledger) -> pl.DataFrame:
     sound = ledger.sound(frame)
     if sound.is_empty():
         if not ledger.problems:
-            raise ledger.stop(f"{ledger.name} has no row with a loss", "no_rows")
+            raise ledger.stop(f"{ledger.name} has no row with a loss{_reasons(ledger)}", "no_rows")
         raise Stop(ledger.problems[0].message)
     return sound
+
+
+def _reasons(ledger: Ledger) -> str:
+    """Word why no row is left, since what was noted is lost with a refusal."""
+    doubts = ("diverged", "not_finite", "no_evaluation", "no_metric", "abandoned", "no_record")
+    notes = [*ledger.notes.get("left_out", ())]
+    notes += [note for note in ledger.notes.get("warnings", ()) if note.code in doubts]
+    return (
+        f" that can be read: {'; '.join(f'{note.count} {note.message}' for note in notes)}" if notes else ""
+    )
 
 
 def _canonical(frame: pl.DataFrame) -> pl.DataFrame:

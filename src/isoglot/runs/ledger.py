@@ -37,6 +37,16 @@ def show(value: object) -> str:
     return repr(text if len(text) <= 40 else text[:39] + "…") if isinstance(value, str) else text[:40]
 
 
+def listed(names: Sequence[str], limit: int = 12) -> str:
+    """Word the first names of a list, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    named = ", ".join(names[:limit])
+    return named if len(names) <= limit else f"{named} and {len(names) - limit} more"
+
+
 @dataclass
 class Ledger:
     """Problems and notes of one import.
@@ -103,6 +113,13 @@ class Ledger:
         """Record a note (assumptions, derived, left_out or warnings) when it counts anything."""
         if count > 0:
             self.notes.setdefault(kind, []).append(Note(code, message, count))
+
+    def take_over(self, other: Ledger) -> None:
+        """Add the problems and notes of a ledger that was kept for a further file."""
+        self.problems += other.problems
+        for kind, notes in other.notes.items():
+            for note in notes:
+                self.note(kind, note.code, f"{other.name}: {note.message}", note.count)
 
     def sound(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Return the rows that no problem has rejected."""

@@ -16,18 +16,25 @@ def series_of(name: str, values: Sequence[object]) -> pl.Series:
     (Float64, ['1', 'x'])
     """
     values = [_plain(value) for value in values]
+    # A lone surrogate is legal in JSON escapes but is no Unicode text; a name must stay one of its own.
+    name = name.encode("utf-8", "backslashreplace").decode()
     kinds = {type(value) for value in values if value is not None}
     try:
         if kinds == {bool}:
             return pl.Series(name, values, dtype=pl.Boolean)
         if kinds == {int}:
             return pl.Series(name, values, dtype=pl.Int64)
-        if kinds and kinds <= {int, float}:
+        if kinds and kinds <= {int, float} and not any(_rounds(value) for value in values):
             numbers = [None if value is None else float(value) for value in values]  # type: ignore[arg-type]
             return pl.Series(name, numbers, dtype=pl.Float64)
     except (OverflowError, TypeError):
         pass
     return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
+
+
+def _rounds(value: object) -> bool:
+    """Say whether a float cannot hold a whole number exactly."""
+    return isinstance(value, int) and int(float(value)) != value
 
 
 def _plain(value: object) -> object:

@@ -22,6 +22,7 @@ from isoglot.runs.read_parquet import read_parquet
 from isoglot.runs.read_text import read_csv, read_tsv
 from isoglot.runs.schema import RESERVED, ROW
 from isoglot.runs.size_limit import SizeLimit
+from isoglot.runs.trackers.harvest import Logged
 from isoglot.runs.trackers.own_folders import join_tables, table_files
 
 Reader = Callable[[bytes, Ledger, SizeLimit], pl.DataFrame]
@@ -53,10 +54,15 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class SourceTable:
-    """Raw columns with ROW; ``typed`` is False where every cell is still text."""
+    """Raw columns with ROW; ``typed`` is False where every cell is still text.
+
+    ``logged`` is set where the rows are those of a log, of which ``unevaluated`` rows without a loss were not taken.
+    """
 
     frame: pl.DataFrame
     typed: bool
+    logged: Logged | None = None
+    unevaluated: int = 0
 
     @property
     def columns(self) -> list[str]:
@@ -73,8 +79,11 @@ def display_name(source: object, name: str | None) -> str:
 
 def load_source(source: object, ledger: Ledger, limit: SizeLimit) -> SourceTable:
     """Read the raw columns of any accepted source; problems go to the ledger and stop the import."""
+    logged = None
     if isinstance(source, str | Path):
         frame, typed = _load_path(Path(source), ledger, limit)
+        # A run that diverged has empty losses in its own table, here as in an import of the folder.
+        logged = Logged("all", "run", own=True) if Path(source).is_dir() else None
     else:
         frame, typed = read_memory(source, ledger, limit), True
     for name in RESERVED:
@@ -84,7 +93,8 @@ def load_source(source: object, ledger: Ledger, limit: SizeLimit) -> SourceTable
         raise ledger.stop(f"{ledger.name} has no columns", "empty")
     if frame.height == 0:
         raise ledger.stop(f"{ledger.name} has a header but no rows", "no_rows")
-    return SourceTable(frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64)), typed)
+    numbered = frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    return SourceTable(numbered, typed, logged)
 
 
 def _load_path(path: Path, ledger: Ledger, limit: SizeLimit) -> tuple[pl.DataFrame, bool]:

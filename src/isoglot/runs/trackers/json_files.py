@@ -30,32 +30,43 @@ def read_json(path: Path) -> Any:
     return _parsed(read_text(path), str(path), 1)
 
 
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a JSON-lines file.
+def read_records(path: Path) -> list[tuple[str, dict[str, Any]]]:
+    """Return the objects of a JSON array or of JSON lines, each with its place in the file.
 
-    Raises RunTableError naming the line that is no object.
+    Raises RunTableError naming the place that holds no object.
     """
-    records = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        record = _parsed(line, str(path), number)
-        if not isinstance(record, dict):
+    text = read_text(path)
+    if text.lstrip().startswith("[") and path.suffix.casefold() == ".json":
+        values = _parsed(text, str(path), 1)
+        placed = [(f"{path}, entry {number}", value) for number, value in enumerate(values, start=1)]
+    else:
+        lines = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+        placed = [
+            (f"{path}, line {number}", _parsed(line, str(path), number, len(lines) > 1))
+            for number, line in lines
+        ]
+    for place, value in placed:
+        if not isinstance(value, dict):
             raise RunTableError(
-                f"{path}, line {number}: a JSON {type(record).__name__} where an object of logged values is expected"
+                f"{place}: a JSON {type(value).__name__} where an object of logged values is expected"
             )
-        records.append(record)
-    return records
+    return placed
 
 
-def _parsed(text: str, name: str, first_line: int) -> Any:
+def _parsed(text: str, name: str, first_line: int, lines: bool = False) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_unique_keys)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         cut = " (the file is cut short)" if not text[error.pos :].strip() else ""
+        shape = " (a file of several lines has one object a line, or is one array)" if lines and cut else ""
         raise RunTableError(
-            f"{name}, line {line}: not a JSON value{cut}: {error.msg} at character {error.colno}; export the file again"
+            f"{name}, line {line}: not a JSON value{cut}: {error.msg} at character {error.colno}{shape}; "
+            "export the file again"
+        ) from error
+    except _RepeatedKey as error:
+        raise RunTableError(
+            f"{name}, line {first_line}: the key {str(error)!r} occurs twice in one object; rename one of them"
         ) from error
     except (RecursionError, ValueError) as error:
         raise RunTableError(
@@ -63,16 +74,36 @@ def _parsed(text: str, name: str, first_line: int) -> Any:
         ) from error
 
 
-def flat(record: dict[str, Any], prefix: str = "") -> dict[str, object]:
+class _RepeatedKey(ValueError):
+    pass
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise _RepeatedKey(next(key for key in keys if keys.count(key) > 1))
+    return record
+
+
+def flat(record: dict[str, Any], place: str, prefix: str = "") -> dict[str, object]:
     """Return nested objects as dotted columns; lists become JSON text.
 
-    >>> flat({"eval": {"fra": {"loss": 3.1}}, "sizes": [1, 2], "_step": 4})
+    Raises RunTableError where a dotted key and a nested one give the same column.
+
+    >>> flat({"eval": {"fra": {"loss": 3.1}}, "sizes": [1, 2], "_step": 4}, "a.jsonl, line 1")
     {'eval.fra.loss': 3.1, 'sizes': '[1, 2]', '_step': 4}
     """
     columns: dict[str, object] = {}
     for key, value in record.items():
         if isinstance(value, dict):
-            columns.update(flat(value, f"{prefix}{key}."))
+            members = flat(value, place, f"{prefix}{key}.")
         else:
-            columns[prefix + key] = json.dumps(value) if isinstance(value, list) else value
+            members = {prefix + key: json.dumps(value) if isinstance(value, list) else value}
+        for name in members:
+            if name in columns:
+                raise RunTableError(
+                    f"{place}: '{name}' is there twice, as a dotted key and nested; rename one of them"
+                )
+        columns.update(members)
     return columns

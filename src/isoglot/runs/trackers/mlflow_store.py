@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from isoglot.core.errors import RunTableError
+from isoglot.runs.ledger import listed
 from isoglot.runs.report import Note
-from isoglot.runs.trackers.harvest import Excluded, Harvest, Points
+from isoglot.runs.trackers.harvest import Excluded, Harvest, Points, Unfinished
+
+# The machine's own metrics count their samples, not the steps of training.
+_SYSTEM = "system/"
+_UNFINISHED = Unfinished(
+    "status",
+    ("running", "scheduled", "failed", "killed"),
+    "runs that are not finished (column 'status'); --where status=FINISHED leaves them out",
+)
 
 
 @dataclass(frozen=True)
@@ -37,37 +47,54 @@ class LoggedRun:
         }
 
 
-def harvest_of(runs: list[LoggedRun], path: Path) -> Harvest:
+def harvest_of(runs: list[LoggedRun], path: Path, notes: list[tuple[str, Note]] | None = None) -> Harvest:
     """Return one row a (run, step); deleted runs stay in the rows, marked, so that they can be counted.
 
-    Raises RunTableError for a store without a run or a metric.
+    Raises RunTableError for a store without a run or a metric, or with two runs of one id.
     """
     if not runs:
         raise RunTableError(
             f"{path} is an MLflow store without runs; log some, or name the store that has them"
         )
+    run, times = Counter(run.run_id for run in runs).most_common(1)[0]
+    if times > 1:
+        raise RunTableError(f"{path} has {times} runs of the id '{run}'; keep one of them")
     points = Points("run_id", "step")
-    for run in runs:
-        for name, step, value in run.metrics:
-            points.log(run.run_id, step, f"metrics.{name}", value)
+    for logged in runs:
+        _log(points, logged)
     if not points.runs:
         raise RunTableError(f"{path} is an MLflow store whose {len(runs)} runs have logged no metric")
-    constant = {run.run_id: run.columns() for run in runs}
-    rows = [{**row, **constant[str(row["run_id"])]} for row in points.rows()]
     deleted = sum(run.deleted for run in runs)
-    excluded = Excluded("lifecycle_stage", "deleted", f"rows of {deleted} deleted runs") if deleted else None
-    guesses = {"run": "run_id", "step": "step"}
-    return Harvest(rows, guesses, excluded=excluded, notes=(*points.notes(), *_notes(runs)))
+    return Harvest(
+        list(points.rows()),
+        {"run": "run_id", "step": "step"},
+        {run.run_id: run.columns() for run in runs if run.run_id in points.runs},
+        excluded=Excluded("lifecycle_stage", "deleted", f"rows of {deleted} deleted runs")
+        if deleted
+        else None,
+        unfinished=_UNFINISHED,
+        notes=(*points.notes(), *_notes(runs), *(notes or ())),
+    )
+
+
+def _log(points: Points, run: LoggedRun) -> None:
+    """Gather the metrics of a run; one that goes back in its own steps tells that the run was restarted."""
+    reached: dict[str, int] = {}
+    for name, step, value in run.metrics:
+        # A metric logged without a step stands at 0, wherever the run is.
+        if step and not name.startswith(_SYSTEM):
+            if step < reached.get(name, step):
+                points.go_back(run.run_id, step)
+                reached = {metric: min(at, step) for metric, at in reached.items()}
+            reached[name] = step
+        points.log(run.run_id, step, f"metrics.{name}", value)
 
 
 def _notes(runs: list[LoggedRun]) -> list[tuple[str, Note]]:
-    silent = sum(not run.metrics for run in runs)
-    unfinished = sum(run.status not in (None, "FINISHED") and not run.deleted for run in runs)
+    silent = [run.run_id for run in runs if not run.metrics and not run.deleted]
     system = sum(name.startswith("mlflow.") for run in runs for name in run.tags)
-    finished = "runs that are not finished (column 'status'); --where status=FINISHED leaves them out"
     notes = [
-        ("warnings", Note("no_metric", "runs that have logged no metric", silent)),
-        ("warnings", Note("unfinished", finished, unfinished)),
+        ("warnings", Note("no_metric", f"runs that have logged no metric: {listed(silent)}", len(silent))),
         ("assumptions", Note("system_tags", "tags of MLflow itself (mlflow.*) are not read", system)),
     ]
     return [(kind, note) for kind, note in notes if note.count]

@@ -7,11 +7,14 @@ from pathlib import Path
 import polars as pl
 
 from isoglot.core.errors import RunTableError
+from isoglot.runs.ledger import listed
 from isoglot.runs.report import Note
 from isoglot.runs.trackers.harvest import Harvest
+from isoglot.runs.trackers.json_files import read_json
 
 TABLE = "runs.parquet"
 RECORDS = "records"
+PLANS, FAILURES = "plans", "failures"
 
 
 def table_files(folder: Path) -> list[Path]:
@@ -62,4 +65,30 @@ def read_sweep(path: str | Path) -> Harvest:
         reason = f": {records.problems[0]}" if records.problems else "; run `isoglot sweep run` first"
         raise RunTableError(f"{path} is a sweep without a finished run{reason}")
     notes = tuple(("warnings", Note("record", f"not read: {text}", 1)) for text in records.problems)
+    notes += _without_record(Path(path)) if Path(path).is_dir() else ()
     return Harvest([dict(row) for row in records.rows], {}, own=True, notes=notes)
+
+
+def _without_record(home: Path) -> tuple[tuple[str, Note], ...]:
+    """Name the runs that the plans of a sweep list and no record has, with the last failure of each unit of theirs."""
+    done = {record.stem for record in (home / RECORDS).glob("*.json")}
+    lost: list[str] = []
+    why: list[str] = []
+    for file in sorted((home / PLANS).glob("*.json")):
+        plan = read_json(file)
+        if not isinstance(plan, dict) or not isinstance(plan.get("recipes"), dict):
+            raise RunTableError(f"{file} is no plan of a sweep: it has no 'recipes' by the names of runs")
+        missing = [run for run in plan["recipes"] if run not in done]
+        lost += missing
+        for unit in plan.get("units") or ():
+            if not done.issuperset(unit.get("members") or ()):
+                why += _last_failure(home / FAILURES, str(unit.get("name")))
+    reasons = f" ({'; '.join(dict.fromkeys(why))})" if why else ""
+    message = f"runs that the plans list and no record has: {listed(lost)}{reasons}"
+    return (("warnings", Note("no_record", message, len(lost))),) if lost else ()
+
+
+def _last_failure(folder: Path, unit: str) -> list[str]:
+    files = sorted(folder.glob(f"{unit}-*.json"))
+    failure = read_json(files[-1]) if files else None
+    return [str(failure["message"])] if isinstance(failure, dict) and failure.get("message") else []
