@@ -80,8 +80,9 @@ def drive(home: Path, executor: str, workers: int, faults: Path | None = None) -
     """A driver in a process of its own, since it is to be killed too."""
     command = [sys.executable, "-m", "experiments.sweep_faults", "drive", str(home), executor, str(workers)]
     variables = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT)))}
-    # A process that is killed while it writes may leave half a compiled program behind.
-    variables.pop("JAX_COMPILATION_CACHE_DIR", None)
+    # Compiled programs are kept, as the command line keeps them; half of one, left by a kill, is compiled again.
+    variables["JAX_COMPILATION_CACHE_DIR"] = str(home.parent / "compiled")
+    variables["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
     if faults:
         variables["SWEEP_FAULTS"] = str(faults)
     with (home / "driver.log").open("ab") as log:

@@ -26,6 +26,9 @@ os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 )
 
+# One thread a worker: two workers with two threads each would wait for each other.
+os.environ.setdefault("NPROC", "1")
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 

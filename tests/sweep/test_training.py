@@ -85,7 +85,7 @@ def test_a_ray_cluster_gives_the_same_to_the_last_bit(
 ) -> None:
     pytest.importorskip("ray", reason="ray is not installed on this Python")
     sweep = sweep_faults.begin(place / "ray", shards, runs)
-    driver = sweep_faults.drive(sweep.home, "local-ray", 2)
+    driver = sweep_faults.drive(sweep.home, "local-ray", 1)
     assert driver.wait(timeout=240) == 0, (sweep.home / "driver.log").read_text()
     assert_equal(sweep, undisturbed)
 

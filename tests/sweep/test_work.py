@@ -21,7 +21,6 @@ from isoglot.runs.record import decode_record, encode_record, read_records
 from isoglot.runs.record_store import open_store
 from isoglot.sweep.claims import Claim, Claims
 from isoglot.sweep.driver import run_sweep
-from isoglot.sweep.failures import DEATHS
 from isoglot.sweep.folder import Conditions, SweepFolder, add_design, add_places, take_apart
 from isoglot.sweep.local import LocalWorkers
 from isoglot.sweep.status import status_of
@@ -129,8 +128,8 @@ def hold_first(home: Path) -> None:
 
 
 def test_a_unit_that_kills_its_workers_is_given_up(home: Path) -> None:
-    sweep = sweep_of(home, 1)
-    for _ in range(DEATHS + 1):
+    sweep = sweep_of(home, 1, deaths=2)
+    for _ in range(3):
         gone = multiprocessing.get_context("spawn").Process(target=hold_first, args=(home,))
         gone.start()
         gone.join()

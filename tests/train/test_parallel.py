@@ -73,7 +73,7 @@ def written(shards: Shards, spread: Recipe, tmp_path_factory: pytest.TempPathFac
 
 def start(devices: int, *arguments: str) -> subprocess.Popen[str]:
     """A worker with some simulated devices."""
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
     return subprocess.Popen(
         [sys.executable, str(WORKER), *arguments],
         stdout=subprocess.PIPE,

@@ -86,6 +86,8 @@ def test_ctrl_c_leaves_a_run_that_the_same_command_finishes(
     shards: Shards, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One interrupt after the 5th step: a checkpoint is there, and the finished run equals one that was not cut."""
+    # A suite that was started in the background would ignore Ctrl-C, and so would the run.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     command = ("train", "--shards", shards.folder, "--tokens", 2000, "--json", *SMALL)
     whole = json.loads(run(*command, "--to", tmp_path / "whole"))
     steps = []
