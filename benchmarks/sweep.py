@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.measure import environment
+from benchmarks import machine
 from benchmarks.report import table
 from isoglot.core.recipe import Data, Optimiser, Recipe, Stage
 from isoglot.core.shapes import Shape
@@ -150,7 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks.sweep")
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
-    runs = recipes(200 if quick else RUNS)
+    runs, described = recipes(200 if quick else RUNS), machine.described()
     rounds = []
     for _ in range(1 if quick else ROUNDS):
         folder = Path(tempfile.mkdtemp(dir=HERE))
@@ -163,7 +163,7 @@ def main() -> None:
     print(page)
     if not quick:
         (HERE / "sweep.json").write_text(
-            json.dumps({"environment": environment(), "rounds": rounds}, indent=1) + "\n"
+            json.dumps({"machine": described, "rounds": rounds}, indent=1) + "\n"
         )
         (HERE / "SWEEP.md").write_text(page, encoding="utf-8")
 

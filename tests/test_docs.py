@@ -78,6 +78,15 @@ def test_links_between_pages_lead_somewhere() -> None:
                 assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
+@pytest.mark.parametrize("folder", ["benchmarks", "experiments", "docs"])
+def test_results_and_pages_hold_no_path_of_a_machine(folder: str) -> None:
+    pages = [path for path in (ROOT / folder).glob("*.*") if path.suffix in (".json", ".md")]
+    assert pages
+    for path in pages:
+        found = re.search(r"/(root|home|tmp|opt|work)/|PYTHONPATH\"|SSL_CERT", path.read_text())
+        assert found is None, f"{path.name}: {found}"
+
+
 def test_package_functions_win_over_subpackages() -> None:
     from isoglot.fit import solver  # noqa: F401
     from isoglot.laws import terms  # noqa: F401

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,25 +44,26 @@ def read_jsonl(data: bytes, ledger: Ledger, limit: SizeLimit) -> pl.DataFrame:
     return pl.DataFrame([series_of(name, cells) for name, cells in columns.items()])
 
 
-class _Repeated(ValueError):
-    pass
+class RepeatedKey(ValueError):
+    """A key that occurs twice in one JSON object."""
 
 
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of some members; RepeatedKey where a key would be lost."""
     record = dict(pairs)
     if len(record) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _Repeated(next(key for key in keys if keys.count(key) > 1))
+        raise RepeatedKey(next(key for key in keys if keys.count(key) > 1))
     return record
 
 
 def _record(line: str) -> dict[str, object] | str:
     """Return the object of a line, or the clause that says what is wrong with it."""
     try:
-        value = json.loads(line, object_pairs_hook=_unique_keys)
+        value = json.loads(line, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         return f"not a JSON value ({error.msg} at character {error.pos + 1})"
-    except _Repeated as error:
+    except RepeatedKey as error:
         return f"the key '{error}' occurs twice"
     except (RecursionError, ValueError):
         return "not a JSON value (nested too deeply or a number too long)"

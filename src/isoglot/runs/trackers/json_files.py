@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from isoglot.core.errors import RunTableError
+from isoglot.runs.read_jsonl import RepeatedKey, unique_keys
 
 
 def read_text(path: Path) -> str:
@@ -55,7 +56,7 @@ def read_records(path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _parsed(text: str, name: str, first_line: int, lines: bool = False) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_unique_keys)
+        return json.loads(text, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         cut = " (the file is cut short)" if not text[error.pos :].strip() else ""
@@ -64,7 +65,7 @@ def _parsed(text: str, name: str, first_line: int, lines: bool = False) -> Any:
             f"{name}, line {line}: not a JSON value{cut}: {error.msg} at character {error.colno}{shape}; "
             "export the file again"
         ) from error
-    except _RepeatedKey as error:
+    except RepeatedKey as error:
         raise RunTableError(
             f"{name}, line {first_line}: the key {str(error)!r} occurs twice in one object; rename one of them"
         ) from error
@@ -72,18 +73,6 @@ def _parsed(text: str, name: str, first_line: int, lines: bool = False) -> Any:
         raise RunTableError(
             f"{name}, line {first_line}: JSON nested too deeply or a number too long; export the file again"
         ) from error
-
-
-class _RepeatedKey(ValueError):
-    pass
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _RepeatedKey(next(key for key in keys if keys.count(key) > 1))
-    return record
 
 
 def flat(record: dict[str, Any], place: str, prefix: str = "") -> dict[str, object]:
