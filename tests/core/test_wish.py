@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot.core.errors import InputError
-from isoglot.core.ladder import rung
+from isoglot.core.ladder import name_of, rung, shape_named
 from isoglot.core.recipe import Base
 from isoglot.core.wish import Start, Text, Wish, recipe_of, shape_of, shorter
+from isoglot.laws.step_law import step_law
 
 TEXT = Text("abc", 1000, (("eng", 500_000), ("fra", 100_000), ("eng#2", 500_000)))
 START = Start(rung(2, 64, 1024), Base("w", 10**6, 1e12), "runs/base")
@@ -82,3 +83,35 @@ def test_a_shorter_run_shares_the_trunk(tokens: float, part: float) -> None:
     if short.stable_steps and whole.stable_steps:
         assert short.trunk_fingerprint == whole.trunk_fingerprint
         assert short.stable_steps <= whole.stable_steps
+
+
+def test_the_batch_follows_the_tokens_up_to_step_law() -> None:
+    for tokens, steps in ((4e5, 1000), (2e6, 1000)):
+        recipe = recipe_of(Wish(tokens=tokens, sequence=16), TEXT)
+        assert steps <= recipe.steps < 1.05 * steps
+    long = recipe_of(Wish(tokens=1e8, sequence=16), TEXT)
+    assert long.data.batch * 16 == pytest.approx(step_law(1e8, 1e8).batch_tokens, abs=16)
+    assert recipe_of(Wish(tokens=1e8, sequence=16, batch=5), TEXT).data.batch == 5
+    assert recipe_of(Wish(tokens=100), TEXT).data.batch == 1
+
+
+def test_a_peak_is_a_number_or_a_rule_over_the_width() -> None:
+    for peak, wanted in (("0.32/width", 0.32 / 64), ("2e-3", 2e-3), (3e-3, 3e-3), (None, 0.16 / 64)):
+        assert recipe_of(Wish("2x64", peak=peak), TEXT).optimiser.peak == wanted
+
+
+def test_constants_of_adamw_and_initial_scales_enter_the_recipe() -> None:
+    wish = Wish(weight_decay=0.2, beta1=0.8, beta2=0.99, clip=0.5, initial="gpt2")
+    recipe = recipe_of(wish, TEXT)
+    found = recipe.optimiser
+    assert (found.weight_decay, found.beta1, found.beta2, found.clip) == (0.2, 0.8, 0.99, 0.5)
+    assert recipe.initial == "gpt2" and recipe_of(wish, TEXT, START).initial == "fan_in"
+
+
+def test_the_feed_forward_and_the_heads_are_part_of_a_shape_s_name() -> None:
+    shape = recipe_of(Wish("2x64-ffn200-head16"), TEXT).shape
+    assert (shape.ffn, shape.heads, shape.head_width) == (200, 4, 16)
+    for name in ("2x64", "6x512-head32", "3x96-ffn301"):
+        assert name_of(shape_named(name, 512)) == name
+    with pytest.raises(InputError, match="shape '2x64-ffn0' is unknown"):
+        shape_named("2x64-ffn0", 512)

@@ -17,7 +17,7 @@ from .texts import CLONED, PAIR
 
 
 def test_a_branch_saves_the_steps_of_its_trunk() -> None:
-    runs = grid(PAIR, Wish(), shapes=("2x32",), tokens=(1e6, 2e6))
+    runs = grid(PAIR, Wish(batch=16), shapes=("2x32",), tokens=(1e6, 2e6))
     short, long = ledger(runs).costs
     params = count_parameters(runs[0].shape, "total")
     assert short.flops == six_nd(params, runs[0].tokens)
@@ -26,27 +26,29 @@ def test_a_branch_saves_the_steps_of_its_trunk() -> None:
 
 
 def test_runs_without_a_trunk_save_nothing() -> None:
-    runs = grid(PAIR, Wish(schedule="cosine"), shapes=("2x32",), tokens=(1e6, 2e6))
+    runs = grid(PAIR, Wish(schedule="cosine", batch=16), shapes=("2x32",), tokens=(1e6, 2e6))
     assert ledger(runs).saved == 0
-    assert ledger(grid(PAIR, Wish(stages="0.1_0.9"), shapes=("2x32",), tokens=(1e6, 2e6))).saved == 0
+    assert (
+        ledger(grid(PAIR, Wish(stages="0.1_0.9", batch=16), shapes=("2x32",), tokens=(1e6, 2e6))).saved == 0
+    )
 
 
 def test_epochs_count_whole_sequences_under_caps_and_clones_together() -> None:
-    wish = Wish(tokens=409600, unique={"fra": 10_000})
+    wish = Wish(tokens=409600, unique={"fra": 10_000}, batch=16)
     cost = ledger([recipe_of(wish, PAIR)], [PAIR]).costs[0]
     assert cost.epochs == {"eng": 204800 / (1999999 // 256 * 256), "fra": pytest.approx(204800 / 9984)}
-    cost = ledger([recipe_of(Wish(tokens=409600), CLONED)], [CLONED]).costs[0]
+    cost = ledger([recipe_of(Wish(tokens=409600, batch=16), CLONED)], [CLONED]).costs[0]
     assert cost.epochs == {"eng": pytest.approx(409600 / (1999999 // 256 * 256))}
     assert ledger([recipe_of(wish, PAIR)], [replace(PAIR, shards="x")]).costs[0].epochs == {}
 
 
 def test_tokens_of_a_language_follow_the_stages() -> None:
-    recipe = recipe_of(Wish(tokens=4096 * 10, stages="eng=1@0.25; fra=1@0.75"), PAIR)
+    recipe = recipe_of(Wish(tokens=4096 * 10, stages="eng=1@0.25; fra=1@0.75", batch=16), PAIR)
     assert language_tokens(recipe) == {"eng": 4096 * 2, "fra": 4096 * 8}
 
 
 def test_plain_values_hold_every_run_and_the_totals() -> None:
-    found = ledger(grid(PAIR, Wish(), shapes=("2x32", "2x64"), tokens=(1e6, 2e6)), [PAIR]).to_dict()
+    found = ledger(grid(PAIR, Wish(batch=16), shapes=("2x32", "2x64"), tokens=(1e6, 2e6)), [PAIR]).to_dict()
     assert found["total"]["runs"] == len(found["runs"]) == 4
     assert found["total"]["spent"] == pytest.approx(sum(run["flops"] - run["saved"] for run in found["runs"]))
     assert found["runs"][0]["shares"] == {"eng": 0.5, "fra": 0.5}

@@ -34,24 +34,24 @@ def test_shares_of_the_simplex_sum_to_one(
     if not runs + levels:
         return
     knobs = {"runs": runs, "levels": levels, "concentration": concentration, "floor": floor, "draw": draw}
-    found = simplex(TEXT, Wish(), **knobs)
+    found = simplex(TEXT, Wish(batch=16), **knobs)
     assert len(found) == runs + (math.comb(levels + 4, 4) if levels else 0)
     for mixture in mixtures(found):
         shares = [mixture.get(name, 0.0) for name in LANGUAGES]
         assert set(mixture) <= set(LANGUAGES) and min(mixture.values()) > 0
         assert sum(shares) == pytest.approx(1, abs=1e-9)
         assert min(shares) >= floor - 1.01e-4
-    assert found == simplex(TEXT, Wish(), **knobs)
+    assert found == simplex(TEXT, Wish(batch=16), **knobs)
 
 
 def test_a_regular_grid_holds_each_mixture_once() -> None:
-    found = mixtures(simplex(TEXT, Wish(languages=("eng", "fra", "hin")), levels=4))
+    found = mixtures(simplex(TEXT, Wish(languages=("eng", "fra", "hin"), batch=16), levels=4))
     assert len({frozenset(mixture.items()) for mixture in found}) == len(found) == 15
     assert all(float(4 * share).is_integer() for mixture in found for share in mixture.values())
 
 
 def test_random_mixtures_have_the_mean_and_spread_of_a_dirichlet() -> None:
-    wish, centre = Wish(languages=("eng", "fra", "hin")), "eng=0.6,fra=0.3,hin=0.1"
+    wish, centre = Wish(languages=("eng", "fra", "hin"), batch=16), "eng=0.6,fra=0.3,hin=0.1"
     found = mixtures(simplex(TEXT, wish, runs=2000, centre=centre, concentration=2.0))
     values = np.array([[mixture.get(name, 0.0) for name in ("eng", "fra", "hin")] for mixture in found])
     mean = np.array([0.6, 0.3, 0.1])
@@ -60,8 +60,8 @@ def test_random_mixtures_have_the_mean_and_spread_of_a_dirichlet() -> None:
 
 
 def test_more_random_mixtures_begin_with_the_fewer_ones() -> None:
-    assert simplex(TEXT, Wish(), runs=9)[:4] == simplex(TEXT, Wish(), runs=4)
-    assert simplex(TEXT, Wish(), runs=4, draw=1) != simplex(TEXT, Wish(), runs=4)
+    assert simplex(TEXT, Wish(batch=16), runs=9)[:4] == simplex(TEXT, Wish(batch=16), runs=4)
+    assert simplex(TEXT, Wish(batch=16), runs=4, draw=1) != simplex(TEXT, Wish(batch=16), runs=4)
 
 
 @pytest.mark.parametrize(
@@ -77,11 +77,11 @@ def test_more_random_mixtures_begin_with_the_fewer_ones() -> None:
 )
 def test_impossible_simplexes(knobs: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        simplex(TEXT, Wish(), **knobs)
+        simplex(TEXT, Wish(batch=16), **knobs)
 
 
 def test_a_pair_has_both_runs_that_it_is_compared_with() -> None:
-    found = pairs(TEXT, Wish(), pairs=("en:fr", "eng:hin"), shares=(0.25,), tokens=(1e6,))
+    found = pairs(TEXT, Wish(batch=16), pairs=("en:fr", "eng:hin"), shares=(0.25,), tokens=(1e6,))
     both = [run for run in found if len(run.data.languages) == 2]
     assert mixtures(both) == [{"eng": 0.75, "fra": 0.25}, {"eng": 0.75, "hin": 0.25}]
     alone = {(run.data.languages[0], run.tokens // 4096 * 4096) for run in found if run not in both}
@@ -93,21 +93,21 @@ def test_a_pair_has_both_runs_that_it_is_compared_with() -> None:
 
 
 def test_pairs_are_all_pairs_unless_named_and_caps_follow_the_language() -> None:
-    found = pairs(TEXT, Wish(languages=("eng", "fra", "hin"), unique={"fra": 1e5}))
+    found = pairs(TEXT, Wish(languages=("eng", "fra", "hin"), unique={"fra": 1e5}, batch=16))
     assert sum(len(run.data.languages) == 2 for run in found) == 3
     assert all(("fra" in run.data.languages) == bool(run.data.unique) for run in found)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_a_pair_and_the_runs_that_it_is_compared_with_have_one_warm_up(share: float) -> None:
-    found = pairs(TEXT, Wish(), pairs=("eng:fra", "fra:hin"), shares=(share,), tokens=(1e6, 2e6))
+    found = pairs(TEXT, Wish(batch=16), pairs=("eng:fra", "fra:hin"), shares=(share,), tokens=(1e6, 2e6))
     assert {run.optimiser.warmup for run in found} == {min(run.steps for run in found) // 10}
     with pytest.raises(InputError, match="the shortest run has 3 steps, fewer than the 10"):
-        pairs(TEXT, Wish(), pairs=("eng:fra",), shares=(0.1,), tokens=(1e5, 1e6))
+        pairs(TEXT, Wish(batch=16), pairs=("eng:fra",), shares=(0.1,), tokens=(1e5, 1e6))
 
 
 def test_pairs_are_of_the_languages() -> None:
-    wish = Wish(languages=("eng", "fra"))
+    wish = Wish(languages=("eng", "fra"), batch=16)
     with pytest.raises(
         InputError, match="pair 'eng:hin' names hin, but languages are eng, fra: name it there"
     ):
@@ -126,7 +126,7 @@ def test_pairs_are_of_the_languages() -> None:
 )
 def test_impossible_pairs(knobs: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        pairs(TEXT, Wish(), **knobs)
+        pairs(TEXT, Wish(batch=16), **knobs)
 
 
 @settings(deadline=None)
@@ -136,7 +136,7 @@ def test_impossible_pairs(knobs: dict, message: str) -> None:
     draw=st.integers(0, 99),
 )
 def test_sets_of_a_ladder_are_nested_and_hold_the_targets(counts: list[int], sets: int, draw: int) -> None:
-    found = k_ladder(TEXT, Wish(), targets=("hin", "eng"), counts=tuple(counts), sets=sets, draw=draw)
+    found = k_ladder(TEXT, Wish(batch=16), targets=("hin", "eng"), counts=tuple(counts), sets=sets, draw=draw)
     assert len(found) == sets * len(counts)
     for number in range(sets):
         runs = found[number * len(counts) : (number + 1) * len(counts)]
@@ -144,24 +144,48 @@ def test_sets_of_a_ladder_are_nested_and_hold_the_targets(counts: list[int], set
         assert sorted(len(names) for names in chain) == sorted(counts)
         assert all({"hin", "eng"} <= names for names in chain)
         assert all(small <= large for small, large in itertools.pairwise(chain))
-    assert found == k_ladder(TEXT, Wish(), targets=("hin", "eng"), counts=tuple(counts), sets=sets, draw=draw)
+    assert found == k_ladder(
+        TEXT, Wish(batch=16), targets=("hin", "eng"), counts=tuple(counts), sets=sets, draw=draw
+    )
 
 
 def test_tokens_of_a_ladder_are_fixed_for_a_run_or_a_language() -> None:
     knobs = {"targets": ("eng",), "counts": (1, 4)}
-    assert [run.steps for run in k_ladder(TEXT, Wish(tokens=409600), **knobs)] == [100, 100]
-    assert [run.steps for run in k_ladder(TEXT, Wish(tokens=409600), fixed="language", **knobs)] == [100, 400]
+    assert [run.steps for run in k_ladder(TEXT, Wish(tokens=409600, batch=16), **knobs)] == [100, 100]
+    assert [
+        run.steps for run in k_ladder(TEXT, Wish(tokens=409600, batch=16), fixed="language", **knobs)
+    ] == [100, 400]
 
 
 @pytest.mark.parametrize(
     ("wish", "knobs", "message"),
     [
-        (Wish(), {"targets": ("eng", "fra"), "counts": (1,)}, "knob counts has 1: give whole numbers from 2"),
-        (Wish(), {"targets": ("eng",), "counts": (6,)}, r"knob counts has 6: .* to 5 \(all languages\)"),
-        (Wish(), {"targets": ("deu",), "counts": (2,)}, "target deu is none of the languages: use eng, fra"),
-        (Wish(), {"targets": (), "counts": (2,)}, "knob targets is '': name at least one language"),
-        (Wish(mixture="eng=1"), {"targets": ("eng",), "counts": (2,)}, "give a scheme, since the languages"),
-        (Wish(languages=("eng", "en")), {"targets": ("eng",), "counts": (1,)}, "language eng is named twice"),
+        (
+            Wish(batch=16),
+            {"targets": ("eng", "fra"), "counts": (1,)},
+            "knob counts has 1: give whole numbers from 2",
+        ),
+        (
+            Wish(batch=16),
+            {"targets": ("eng",), "counts": (6,)},
+            r"knob counts has 6: .* to 5 \(all languages\)",
+        ),
+        (
+            Wish(batch=16),
+            {"targets": ("deu",), "counts": (2,)},
+            "target deu is none of the languages: use eng, fra",
+        ),
+        (Wish(batch=16), {"targets": (), "counts": (2,)}, "knob targets is '': name at least one language"),
+        (
+            Wish(mixture="eng=1", batch=16),
+            {"targets": ("eng",), "counts": (2,)},
+            "give a scheme, since the languages",
+        ),
+        (
+            Wish(languages=("eng", "en"), batch=16),
+            {"targets": ("eng",), "counts": (1,)},
+            "language eng is named twice",
+        ),
     ],
 )
 def test_impossible_ladders(wish: Wish, knobs: dict, message: str) -> None:
@@ -170,18 +194,20 @@ def test_impossible_ladders(wish: Wish, knobs: dict, message: str) -> None:
 
 
 def test_schedules_have_controls_of_their_mean_mixture() -> None:
-    found = schedules(PAIR, Wish(tokens=4e5), stages=("0.1_0.9", "0.9_0.1", "0.2"), rates=("wsd", "cosine"))
+    found = schedules(
+        PAIR, Wish(tokens=4e5, batch=16), stages=("0.1_0.9", "0.9_0.1", "0.2"), rates=("wsd", "cosine")
+    )
     half = [run for run in found if len(run.data.stages) == 2]
     assert len(half) == 4 and {run.optimiser.schedule for run in half} == {"wsd", "cosine"}
     assert [shares(run, 1)["fra"] for run in half] == [0.9, 0.1, 0.9, 0.1]
     controls = [run for run in found if len(run.data.stages) == 1]
     assert {shares(run)["fra"] for run in controls} == {0.5, 0.2}
     assert len({run.fingerprint for run in controls}) == 4
-    assert len(schedules(PAIR, Wish(), stages=("0.1_0.9",), control=False)) == 1
+    assert len(schedules(PAIR, Wish(batch=16), stages=("0.1_0.9",), control=False)) == 1
 
 
 def test_learning_rate_schedules_alone_keep_the_mixture() -> None:
-    found = schedules(PAIR, Wish(mixture="eng=0.7,fra=0.3"), rates=("wsd", "cosine", "constant"))
+    found = schedules(PAIR, Wish(mixture="eng=0.7,fra=0.3", batch=16), rates=("wsd", "cosine", "constant"))
     assert mixtures(found) == [{"eng": 0.7, "fra": 0.3}] * 3
 
 
@@ -200,4 +226,4 @@ def test_learning_rate_schedules_alone_keep_the_mixture() -> None:
 )
 def test_impossible_schedules(tokens: float, knobs: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        schedules(PAIR, Wish(tokens=tokens), **knobs)
+        schedules(PAIR, Wish(tokens=tokens, batch=16), **knobs)

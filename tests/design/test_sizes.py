@@ -43,7 +43,7 @@ def test_rungs_of_a_profile_lie_within_its_ratios(budget: float, low: float) -> 
 
 
 def test_budgets_of_a_size_share_its_trunk() -> None:
-    runs = isoflop(PAIR, Wish(), budgets=(1e12, 1e13, 1e14), shapes=("2x64", "3x64"))
+    runs = isoflop(PAIR, Wish(batch=16), budgets=(1e12, 1e13, 1e14), shapes=("2x64", "3x64"))
     assert len({run.trunk_fingerprint for run in runs}) == 2
     assert [run.shape.layers for run in runs] == [2, 3] * 3
     # A size has one warm-up, which follows its own steps.
@@ -67,11 +67,11 @@ def test_budgets_of_a_size_share_its_trunk() -> None:
 )  # fmt: skip
 def test_impossible_profiles(knobs: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        isoflop(PAIR, Wish(), **knobs)
+        isoflop(PAIR, Wish(batch=16), **knobs)
 
 
 def test_a_grid_shares_a_trunk_a_size_and_saves_what_its_docstring_says() -> None:
-    runs = grid(TEXT, Wish(), shapes=("2x32", "2x64", "3x96"), tokens=(1e6, 2e6, 4e6, 8e6))
+    runs = grid(TEXT, Wish(batch=16), shapes=("2x32", "2x64", "3x96"), tokens=(1e6, 2e6, 4e6, 8e6))
     assert len(runs) == 12
     assert len({run.trunk_fingerprint for run in runs}) == 3
     costs = ledger(runs)
@@ -99,9 +99,9 @@ def test_lengths_keep_their_order_and_their_tokens(tokens: list[float], schedule
 
 def test_a_warm_up_that_is_too_long_for_the_shortest_is_refused() -> None:
     with pytest.raises(InputError, match="begins in the 30 steps of the trunk's warm-up"):
-        grid(PAIR, Wish(warmup=30), shapes=("2x32",), tokens=(1e5, 1e6))
+        grid(PAIR, Wish(warmup=30, batch=16), shapes=("2x32",), tokens=(1e5, 1e6))
     with pytest.raises(InputError, match="knob tokens is '1e\\+06,-1': give one or more numbers above 0"):
-        grid(PAIR, Wish(), shapes=("2x32",), tokens=(1e6, -1))
+        grid(PAIR, Wish(batch=16), shapes=("2x32",), tokens=(1e6, -1))
 
 
 def test_a_short_run_cannot_take_the_warm_up_of_a_long_one() -> None:
@@ -110,29 +110,31 @@ def test_a_short_run_cannot_take_the_warm_up_of_a_long_one() -> None:
         "tokens, a smaller batch, or warmup="
     )
     with pytest.raises(InputError) as caught:
-        grid(TEXT, Wish(), shapes=("2x32",), tokens=(1e4, 1e7))
+        grid(TEXT, Wish(batch=16), shapes=("2x32",), tokens=(1e4, 1e7))
     assert str(caught.value) == sentence
-    given = grid(TEXT, Wish(warmup=1), shapes=("2x32",), tokens=(1e4, 1e7))
+    given = grid(TEXT, Wish(warmup=1, batch=16), shapes=("2x32",), tokens=(1e4, 1e7))
     assert {run.optimiser.warmup for run in given} == {1}
     # Without a trunk nothing is shared: each run has 5 % of its own steps.
-    cosine = grid(TEXT, Wish(schedule="cosine"), shapes=("2x32",), tokens=(1e4, 1e7))
+    cosine = grid(TEXT, Wish(schedule="cosine", batch=16), shapes=("2x32",), tokens=(1e4, 1e7))
     assert [run.optimiser.warmup for run in cosine] == [0, 122]
 
 
-@pytest.mark.parametrize("wish", [Wish(), Wish(decay=5), Wish(mixture="unimax:1")])
+@pytest.mark.parametrize(
+    "wish", [Wish(batch=16), Wish(decay=5, batch=16), Wish(mixture="unimax:1", batch=16)]
+)
 def test_all_sizes_of_an_l_shape_have_the_runs_of_a_grid(wish: Wish) -> None:
     knobs = {"shapes": ("2x32", "2x64", "3x96"), "tokens": (1e5, 4e5, 2.4e6)}
     edge = l_shape(PAIR, wish, **knobs)
     assert {run.optimiser.warmup for run in edge} == {2}
     assert {run.fingerprint for run in edge} < {run.fingerprint for run in grid(PAIR, wish, **knobs)}
     # Where no longer run scores the trunk, a run is scored over its whole course.
-    scored = l_shape(PAIR, Wish(evaluations=3), **knobs)
+    scored = l_shape(PAIR, Wish(evaluations=3, batch=16), **knobs)
     assert [len(run.evaluate) for run in scored[-2:]] == [3, 3]
 
 
 def test_an_l_shape_is_the_edge_of_a_grid() -> None:
     knobs = {"shapes": ("3x96", "2x32", "2x64"), "tokens": (4e6, 1e6, 2e6)}
-    edge = l_shape(TEXT, Wish(), **knobs)
+    edge = l_shape(TEXT, Wish(batch=16), **knobs)
     assert [(run.shape.width, run.steps) for run in edge] == [
         (32, 245),
         (32, 489),
@@ -140,7 +142,7 @@ def test_an_l_shape_is_the_edge_of_a_grid() -> None:
         (64, 245),
         (96, 245),
     ]
-    whole = {(run.shape, run.steps) for run in grid(TEXT, Wish(), **knobs)}
+    whole = {(run.shape, run.steps) for run in grid(TEXT, Wish(batch=16), **knobs)}
     assert {(run.shape, run.steps) for run in edge} < whole
     with pytest.raises(InputError, match="knob shapes is ''"):
-        l_shape(TEXT, Wish(), shapes=(), tokens=(1e6,))
+        l_shape(TEXT, Wish(batch=16), shapes=(), tokens=(1e6,))

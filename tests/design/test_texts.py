@@ -29,7 +29,7 @@ from .texts import CLONED, PAIR, START, TEXT, mixtures, shares
 def test_caps_give_the_epochs_that_are_asked_for(
     epochs: list[float], share: float, repeated: tuple[str, ...]
 ) -> None:
-    wish = Wish(tokens=1e6, mixture=f"eng={1 - share!r},fra={share!r}", sequence=128)
+    wish = Wish(tokens=1e6, mixture=f"eng={1 - share!r},fra={share!r}", sequence=128, batch=16)
     runs = repetition(PAIR, wish, epochs=tuple(epochs), repeated=repeated)
     for cost, asked in zip(ledger(runs, [PAIR]).costs, epochs, strict=True):
         for name in {"eng", "fra"} if len(repeated) != 1 else {"fra"}:
@@ -41,14 +41,14 @@ def test_caps_give_the_epochs_that_are_asked_for(
 
 def test_the_mixture_does_not_follow_the_caps() -> None:
     runs = repetition(
-        PAIR, Wish(mixture="proportional", unique={"eng": 1e6}), epochs=(1, 8), repeated=("fra",)
+        PAIR, Wish(mixture="proportional", unique={"eng": 1e6}, batch=16), epochs=(1, 8), repeated=("fra",)
     )
     assert mixtures(runs) == [{"eng": 0.5, "fra": 0.5}] * 2
     assert [dict(run.data.unique)["eng"] for run in runs] == [1000000] * 2
 
 
 def test_clones_read_one_text_and_are_capped_together() -> None:
-    runs = repetition(CLONED, Wish(tokens=1e6), epochs=(4,))
+    runs = repetition(CLONED, Wish(tokens=1e6, batch=16), epochs=(4,))
     assert set(dict(runs[0].data.unique).values()) == {250880}
     assert ledger(runs, [CLONED]).costs[0].epochs == {"eng": pytest.approx(4, rel=1e-2)}
 
@@ -56,10 +56,18 @@ def test_clones_read_one_text_and_are_capped_together() -> None:
 @pytest.mark.parametrize(
     ("wish", "knobs", "message"),
     [
-        (Wish(tokens=1e7), {"epochs": (1,)}, "epochs=1 of eng needs .* unique tokens, but its text has"),
-        (Wish(), {"epochs": (0.5,)}, "knob epochs has 0.5: give numbers of 1 or more"),
-        (Wish(), {"repeated": ("hin",)}, "knob repeated names hin, which the run does not read"),
-        (Wish(unique={"fra": 1e5}), {"repeated": ("fra",)}, "unique text of fra is capped, but repetition"),
+        (
+            Wish(tokens=1e7, batch=16),
+            {"epochs": (1,)},
+            "epochs=1 of eng needs .* unique tokens, but its text has",
+        ),
+        (Wish(batch=16), {"epochs": (0.5,)}, "knob epochs has 0.5: give numbers of 1 or more"),
+        (Wish(batch=16), {"repeated": ("hin",)}, "knob repeated names hin, which the run does not read"),
+        (
+            Wish(unique={"fra": 1e5}, batch=16),
+            {"repeated": ("fra",)},
+            "unique text of fra is capped, but repetition",
+        ),
     ],
 )
 def test_impossible_repetition(wish: Wish, knobs: dict, message: str) -> None:
@@ -69,7 +77,7 @@ def test_impossible_repetition(wish: Wish, knobs: dict, message: str) -> None:
 
 def test_clones_are_trained_balanced_imbalanced_and_alone_on_every_text() -> None:
     anchored = replace(CLONED, shards="d" * 64)
-    runs = clones([CLONED, anchored], Wish(), dominant=(0.5, 0.9), alone=(0.1, 1.0))
+    runs = clones([CLONED, anchored], Wish(batch=16), dominant=(0.5, 0.9), alone=(0.1, 1.0))
     assert [run.data.shards[0] for run in runs] == ["c"] * 6 + ["d"] * 3
     # A weak clone has share 0.05, which the monolingual curve reaches.
     assert mixtures(runs)[:3] == [{"eng": 1.0}] * 3 and [run.steps for run in runs[:3]] == [13, 25, 245]
@@ -91,14 +99,14 @@ def test_clones_are_trained_balanced_imbalanced_and_alone_on_every_text() -> Non
 def test_the_base_alone_reaches_every_share_with_the_warm_up_of_the_mixtures(
     dominant: tuple[float, ...], alone: tuple[float, ...], steps: list[int]
 ) -> None:
-    runs = clones([CLONED], Wish(), dominant=dominant, alone=alone)
+    runs = clones([CLONED], Wish(batch=16), dominant=dominant, alone=alone)
     single = [run for run in runs if len(run.data.languages) == 1]
     assert [run.steps for run in single] == steps and len(runs) == len(steps) + 2
     assert {run.optimiser.warmup for run in runs} == {min(12, min(run.steps for run in runs) // 10)}
 
 
 def test_a_text_without_clones_gives_the_monolingual_runs() -> None:
-    runs = clones([Text("e" * 64, 1000, (("eng", 2_000_000),)), CLONED], Wish(), alone=(1.0,))
+    runs = clones([Text("e" * 64, 1000, (("eng", 2_000_000),)), CLONED], Wish(batch=16), alone=(1.0,))
     assert len(runs) == 6 and mixtures(runs)[:2] == [{"eng": 1.0}] * 2
 
 
@@ -112,7 +120,7 @@ def test_a_text_without_clones_gives_the_monolingual_runs() -> None:
 )
 def test_impossible_clones(texts: list[Text], knobs: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        clones(texts, Wish(), **knobs)
+        clones(texts, Wish(batch=16), **knobs)
 
 
 FINE = Text("f" * 64, 4000, (("eng", 1_000_000), ("fra", 800_000)))
@@ -135,21 +143,21 @@ def test_vocabularies_hold_what_is_asked_for() -> None:
 
 def test_impossible_vocabularies() -> None:
     with pytest.raises(InputError, match="design vocabulary compares texts, but 1 is given"):
-        vocabulary([PAIR], Wish())
+        vocabulary([PAIR], Wish(batch=16))
     with pytest.raises(InputError, match="text 2 has no hin, which text 1 has: give the same languages"):
-        vocabulary([TEXT, PAIR], Wish())
+        vocabulary([TEXT, PAIR], Wish(batch=16))
     one, other = replace(PAIR, corpus="one"), replace(FINE, corpus="other")
     with pytest.raises(InputError, match="text 2 is of another corpus than text 1: tokenise one corpus"):
-        vocabulary([one, other], Wish())
+        vocabulary([one, other], Wish(batch=16))
     assert (
-        len(vocabulary([one, FINE], Wish()))
-        == len(vocabulary([one, replace(other, corpus="one")], Wish()))
+        len(vocabulary([one, FINE], Wish(batch=16)))
+        == len(vocabulary([one, replace(other, corpus="one")], Wish(batch=16)))
         == 2
     )
 
 
 def test_continued_and_fresh_runs_differ_by_their_start_alone() -> None:
-    wish = Wish(mixture="fra=1", seed=2)
+    wish = Wish(mixture="fra=1", seed=2, batch=16)
     runs = continuation(PAIR, wish, [START], tokens=(4e5, 8e5), replay=(0.0, 0.2))
     continued, fresh = runs[:4], runs[4:]
     assert [replace(run, base=None, seed=2) for run in continued] == fresh
@@ -176,4 +184,4 @@ def test_continued_and_fresh_runs_differ_by_their_start_alone() -> None:
 )  # fmt: skip
 def test_impossible_continuations(starts: list, knobs: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        continuation(PAIR, Wish(), starts, **knobs)
+        continuation(PAIR, Wish(batch=16), starts, **knobs)

@@ -134,7 +134,7 @@ def test_untrained_clones_are_as_alike_as_mismatched_text(cloned: Shards) -> Non
     found = by_key(untrained_alignment(shape_for(cloned), text, CLONES))
     for layer in (1, 2):
         one = found["hidden_cosine_untrained", layer]
-        assert one.se is not None and one.null_value is not None and one.se < 0.02
+        assert one.se is not None and one.null_value is not None and one.se < 0.03
         assert abs(one.value - one.null_value) < 3 * one.se
 
 

@@ -24,7 +24,7 @@ SMALL = ["--shape", "2x32", "--sequence", "32", "--batch", "4", "--documents", "
 def run(*arguments: object) -> str:
     result = CliRunner().invoke(app, [str(a) for a in arguments], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,36 @@ def test_options_train_a_run_and_print_its_losses(shards: Shards, tmp_path: Path
         run("train", folder / "recipe.json", "--shards", shards.folder, "--to", tmp_path, "--json")
     )
     assert {row["run"] for row in again} == {folder.name}
+
+
+def test_a_run_says_its_steps_and_what_it_is_too_small_to_show(shards: Shards, tmp_path: Path) -> None:
+    said = run("train", "--shards", shards.folder, "--to", tmp_path, "--tokens", 2000, *SMALL)
+    assert "16 steps of 128 tokens" in said
+    assert "caution: 1 of 1 runs has fewer than 500 steps (fewest: 16)" in said
+
+
+def test_the_batch_of_a_trunk_follows_its_shortest_run(shards: Shards, tmp_path: Path) -> None:
+    path = tmp_path / "recipe.json"
+    options = ("train", "--shards", shards.folder, "--shape", "2x32", "--sequence", 32, "--write", path)
+    run(*options, "--tokens", 2e5)
+    assert recipe_from_dict(json.loads(path.read_text())).data.batch == 6
+    with pytest.raises(InputError, match="writes one recipe, but 2 are asked for"):
+        run(*options, "--tokens", 2e5, "--cool-downs", 1e5)
+    rows = json.loads(
+        run(
+            *options[:-2],
+            "--to",
+            tmp_path,
+            "--tokens",
+            8000,
+            "--cool-downs",
+            2000,
+            "--documents",
+            1,
+            "--json",
+        )
+    )
+    assert {row["batch_tokens"] for row in rows} == {32}
 
 
 def test_a_recipe_can_be_written_and_a_trunk_cools_down_several_times(shards: Shards, tmp_path: Path) -> None:
@@ -144,7 +174,10 @@ def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
         (["--unique", "synA=1e9"], "synA"),
         (["--devices", "two"], "--devices 'two' is unknown: give 1 or all"),
         (["--cool-downs", "1e9"], "is no shorter run: give fewer than"),
-        (["--tokens", "1e6", "--cool-downs", "4.5e4"], "begins in the 12 steps of the trunk's warm-up"),
+        (
+            ["--tokens", "1e6", "--batch", "16", "--cool-downs", "4.5e4"],
+            "begins in the 12 steps of the trunk's warm-up",
+        ),
         (["--schedule", "cosine", "--cool-downs", "100"], "cool-downs need a WSD schedule"),
         (["--continue", "nowhere"], "nowhere: holds no checkpoint"),
         (["--precision", "fp8"], "precision 'fp8' is unknown"),
@@ -153,6 +186,13 @@ def test_packed_recipes_train_together(shards: Shards, tmp_path: Path) -> None:
         (["--evaluations", "-1"], "run has evaluations=-1: give 0 or more"),
         (["--checkpoint-every", "-1"], "--checkpoint-every is -1: give a number of steps"),
         (["--host", "1"], "--hosts 1 --host 1 need a meeting point: give --coordinator"),
+        (["--betas", "0.9"], "--betas '0.9' are not two numbers: write 0.9,0.95"),
+        (["--betas", "0.9,1"], "optimiser has beta2=1: give a number from 0 to below 1"),
+        (
+            ["--learning-rate", "0.16/depth"],
+            "peak learning rate is '0.16/depth': give a number as 4e-3, or a rule",
+        ),
+        (["--initial", "xavier"], "initial weights 'xavier' are unknown: use fan_in or gpt2"),
         (["--strategy", "sharded"], "--strategy sharded spreads weights over devices: give --devices all"),
     ],
 )

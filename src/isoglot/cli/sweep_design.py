@@ -47,7 +47,7 @@ def design_command(
 ) -> None:
     """Design a sweep: a list of recipes from a name and its knobs, with its cost before anything is trained."""
     from isoglot.cli.display import print_json
-    from isoglot.design import DESIGNS, design_named, write_design
+    from isoglot.design import DESIGNS, cautions, design_named, write_design
 
     kinds = list(DESIGNS.values()) if name is None else [design_named(name)]
     if name is None or not (knobs or dry_run or out):
@@ -71,6 +71,7 @@ def design_command(
     found = _estimate(design, workers, not no_calibrate, disk)
     if as_json:
         report = {"design": design.name, "knobs": dict(design.knobs), "duplicates": design.duplicates}
+        report["cautions"] = cautions(design.recipes)
         return print_json({**report, **costs.to_dict(), "estimate": found.to_dict()})
     _print(design, costs, texts, found)
     if out is not None:
@@ -166,14 +167,18 @@ def _facts(kind: Kind) -> dict[str, Any]:
 
 def _print(design: Design, costs: Ledger, texts: dict[str, str], found: Estimate) -> None:
     from isoglot.cli.display import number, print_table
+    from isoglot.design import cautions
 
     left = ["run", "shape", "shares", "seed", "starts", *(["text"] if len(texts) > 1 else [])]
-    columns = (*left, "params", "tokens", "epochs", "FLOPs", "by a trunk")
+    columns = (*left, "params", "tokens", "steps", "epochs", "FLOPs", "by a trunk")
     print_table(design.name, columns, [_row(cost, texts) for cost in costs.costs], left=len(left), whole=1)
     typer.echo(
         f"{len(costs.costs)} runs{_duplicates(design)}, {costs.tokens:,} tokens; {number(costs.flops, 3)} FLOPs, of which "
         f"shared trunks save {number(costs.saved, 3)}: {number(costs.spent, 3)}"
     )
+    typer.echo(_steps(costs))
+    for line in cautions(design.recipes):
+        typer.echo(f"caution: {line}")
     if costs.most_epochs > 1:
         typer.echo(f"text is repeated: up to {number(costs.most_epochs, 3)} epochs")
     if found.hours is not None:
@@ -184,6 +189,16 @@ def _print(design: Design, costs: Ledger, texts: dict[str, str], found: Estimate
             "evaluation is not included"
         )
     typer.echo(f"{number(found.disk_bytes / 1e9, 2)} GB of checkpoints and records")
+
+
+def _steps(costs: Ledger) -> str:
+    """Steps a run and tokens a step, as ranges."""
+    steps = sorted(cost.recipe.steps for cost in costs.costs)
+    each = sorted(cost.recipe.data.batch * cost.recipe.data.sequence for cost in costs.costs)
+    ranges = [
+        f"{low:,}" if low == high else f"{low:,} to {high:,}" for low, *_, high in (steps * 2, each * 2)
+    ]
+    return f"{ranges[0]} steps a run, {ranges[1]} tokens a step"
 
 
 def _row(cost: Cost, texts: dict[str, str]) -> tuple[str, ...]:
@@ -199,6 +214,7 @@ def _row(cost: Cost, texts: dict[str, str]) -> tuple[str, ...]:
         *([texts[facts["shards"]]] if len(texts) > 1 else []),
         f"{cost.params:,}",
         f"{cost.tokens:,}",
+        f"{facts['steps']:,}",
         " ".join(f"{name} {number(count, 2)}" for name, count in cost.epochs.items()),
         number(cost.flops, 3),
         number(cost.saved, 3) if cost.saved else "",

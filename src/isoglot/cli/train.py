@@ -53,8 +53,12 @@ def train_command(
     sequence: Annotated[
         int | None, typer.Option("--sequence", help="Tokens of a sequence; default 256.")
     ] = None,
-    batch: Annotated[int | None, typer.Option("--batch", help="Sequences of a step; default 16.")] = None,
-    peak: Annotated[float | None, typer.Option("--learning-rate", help="Peak; default 0.16 / width.")] = None,
+    batch: Annotated[
+        int | None, typer.Option("--batch", help="Sequences of a step; default from the tokens.")
+    ] = None,
+    peak: Annotated[
+        str | None, typer.Option("--learning-rate", help="Peak: 4e-3, or a rule; default 0.16/width.")
+    ] = None,
     schedule: Annotated[
         str | None, typer.Option("--schedule", help="wsd (default), cosine or constant.")
     ] = None,
@@ -64,6 +68,14 @@ def train_command(
     ] = None,
     untied: Annotated[bool, typer.Option("--untied", help="Separate input and output tables.")] = False,
     seed: Annotated[int | None, typer.Option("--seed", help="Initial weights.")] = None,
+    initial: Annotated[
+        str | None, typer.Option("--initial", help="Scales of initial weights: fan_in (default) or gpt2.")
+    ] = None,
+    weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="Default 0.1.")] = None,
+    betas: Annotated[
+        str | None, typer.Option("--betas", metavar="B1,B2", help="Of AdamW; default 0.9,0.95.")
+    ] = None,
+    clip: Annotated[float | None, typer.Option("--clip", help="Norm of a gradient; default 1.")] = None,
     data_seed: Annotated[int | None, typer.Option("--data-seed", help="Order of text and languages.")] = None,
     pair_key: Annotated[
         str | None, typer.Option("--pair-key", help="Runs of one key share order and draw.")
@@ -126,21 +138,23 @@ def train_command(
         "shape": shape, "tokens": tokens, "mixture": mixture, "stages": stages, "sequence": sequence, "batch": batch,
         "peak": peak, "schedule": schedule, "warmup": warmup, "decay": decay, "seed": seed, "data_seed": data_seed,
         "pair_key": pair_key, "precision": precision, "evaluations": evaluations, "tied": False if untied else None,
+        "initial": initial, "weight_decay": weight_decay, "clip": clip, **_betas(betas),
         "languages": None if languages is None else tuple(name.strip() for name in languages.split(",")),
         "unique": None if unique is None else _caps(unique),
     }  # fmt: skip
     text = open_shards(shards)
-    made = _recipes(
-        recipes or [], {name: value for name, value in asked.items() if value is not None}, text, base
-    )
+    given = {name: value for name, value in asked.items() if value is not None}
+    made = _recipes(recipes or [], given, text, base, _counts(cool_downs))
     if cool_downs:
-        made = [*made, *_shorter(made[0], cool_downs)]
+        made = [*made, *_shorter(made[0], _counts(cool_downs))]
     if write:
         if len(made) > 1:
             raise InputError(
                 f"--write {write} writes one recipe, but {len(made)} are asked for: write each alone"
             )
         return _write(made[0], write)
+    if host == 0:
+        _announce(made, as_json)
     with _bar(made[0].steps) as tell, _stop_asked(hosts) as stop:
         settings = _settings(documents, every, devices, strategy, remat, pack, tell, stop)
         if pack:
@@ -153,17 +167,33 @@ def train_command(
         _print(done, as_json)
 
 
-def _recipes(files: list[Path], asked: dict[str, Any], text: Any, base: Path | None) -> list[Recipe]:
-    """Recipes from files, or one from options."""
-    from isoglot.core.wish import Wish
+def _announce(made: list[Recipe], as_json: bool) -> None:
+    """Say how many steps each run has and what runs are too small to show; beside JSON, on stderr."""
+    from isoglot.design import run_cautions
+
+    for recipe in made:
+        each = recipe.data.batch * recipe.data.sequence
+        typer.echo(f"run {recipe.name}: {recipe.steps:,} steps of {each:,} tokens", err=as_json)
+    for line in run_cautions(made):
+        typer.echo(f"caution: {line}", err=as_json)
+
+
+def _recipes(
+    files: list[Path], asked: dict[str, Any], text: Any, base: Path | None, shorter: list[float]
+) -> list[Recipe]:
+    """Recipes from files, or one from options; its batch is that of the shortest run of its trunk."""
+    from isoglot.core.wish import Wish, settled
     from isoglot.train.build import build_recipe
     from isoglot.train.checkpoint import open_checkpoint
 
     if not files:
         wish: Wish = Wish(**asked)
+        wish = settled(wish, min([wish.tokens, *(count for count in shorter if count > 0)]))
         return [build_recipe(wish, text, None if base is None else open_checkpoint(base))]
     if asked:
-        name = {"peak": "learning-rate", "tied": "untied"}.get(first := next(iter(asked)), first)
+        name = {"peak": "learning-rate", "tied": "untied", "beta1": "betas"}.get(
+            first := next(iter(asked)), first
+        )
         raise InputError(
             f"--{name.replace('_', '-')} makes a recipe, but {files[0]} is one: give one of them"
         )
@@ -184,15 +214,30 @@ def _read(path: Path) -> Recipe:
         raise InputError(message if str(path) in message else f"{path}: {message}") from None
 
 
-def _shorter(recipe: Recipe, cool_downs: str) -> list[Recipe]:
+def _shorter(recipe: Recipe, counts: list[float]) -> list[Recipe]:
     """Recipes of the same trunk that cool down earlier, their decay in the same proportion."""
     from isoglot.core.wish import shorter
 
+    return [shorter(recipe, count) for count in counts]
+
+
+def _counts(cool_downs: str | None) -> list[float]:
+    """Token counts of shorter runs."""
     try:
-        counts = [float(piece) for piece in cool_downs.split(",")]
+        return [float(piece) for piece in cool_downs.split(",")] if cool_downs else []
     except ValueError:
         raise InputError(f"--cool-downs {cool_downs!r} is no list of token counts: write 1e6,2e6") from None
-    return [shorter(recipe, count) for count in counts]
+
+
+def _betas(betas: str | None) -> dict[str, float]:
+    """AdamW's two constants."""
+    if betas is None:
+        return {}
+    try:
+        beta1, beta2 = (float(piece) for piece in betas.split(","))
+    except ValueError:
+        raise InputError(f"--betas {betas!r} are not two numbers: write 0.9,0.95") from None
+    return {"beta1": beta1, "beta2": beta2}
 
 
 def _caps(unique: str) -> dict[str, float]:
@@ -289,7 +334,7 @@ def _write(recipe: Recipe, path: Path) -> None:
     from isoglot.core.recipe_tree import recipe_to_dict
 
     path.write_text(json.dumps(recipe_to_dict(recipe), indent=1) + "\n", encoding="utf-8")
-    typer.echo(f"{path}: recipe {recipe.name}, {recipe.steps} steps, {recipe.tokens:,} tokens")
+    typer.echo(f"{path}: recipe {recipe.name}, {recipe.steps:,} steps, {recipe.tokens:,} tokens")
 
 
 def _print(done: list[Trained], as_json: bool) -> None:

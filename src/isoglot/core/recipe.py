@@ -21,6 +21,7 @@ from isoglot.core.shapes import Shape
 
 ScheduleKind = Literal["wsd", "cosine", "constant"]
 Precision = Literal["float32", "bfloat16"]
+InitialWeights = Literal["fan_in", "gpt2"]
 _ROUNDING = 1e-6
 
 
@@ -140,6 +141,11 @@ class Optimiser:
                 raise InputError(
                     f"optimiser has {name}={getattr(self, name):g}: give zero or a positive number"
                 )
+        for name in ("beta1", "beta2"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(
+                    f"optimiser has {name}={getattr(self, name):g}: give a number from 0 to below 1"
+                )
 
 
 @dataclass(frozen=True)
@@ -166,9 +172,9 @@ class Base:
 class Recipe:
     """All that decides a training run: model, data, optimiser, steps, seed and start.
 
-    `seed` draws the initial weights; a base has its own, and the seed is then 0. `precision` is that of activations
-    and matrix products; weights and optimiser state stay in float32. `evaluate` lists further steps at which every
-    language is scored, beside the last.
+    `seed` draws the initial weights, at the scales that `initial` names (see `isoglot.train.model.initial`); a base
+    has its own, and both are then the defaults. `precision` is that of activations and matrix products; weights and
+    optimiser state stay in float32. `evaluate` lists further steps at which every language is scored, beside the last.
 
     Raises InputError for numbers that describe no run.
 
@@ -183,6 +189,7 @@ class Recipe:
     optimiser: Optimiser
     steps: int
     seed: int = 0
+    initial: InitialWeights = "fan_in"
     precision: Precision = "float32"
     base: Base | None = None
     evaluate: tuple[int, ...] = field(default=())
@@ -191,6 +198,9 @@ class Recipe:
         object.__setattr__(self, "evaluate", tuple(sorted(set(self.evaluate))))
         if self.base is not None:
             object.__setattr__(self, "seed", 0)
+            object.__setattr__(self, "initial", "fan_in")
+        if self.initial not in get_args(InitialWeights):
+            raise InputError(f"initial weights {self.initial!r} are unknown: use fan_in or gpt2")
         if self.steps < 1:
             raise InputError(f"recipe has steps={self.steps}: give a positive integer")
         if self.precision not in get_args(Precision):

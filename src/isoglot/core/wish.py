@@ -11,19 +11,20 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from isoglot.core.batch import default_batch
 from isoglot.core.errors import InputError
 from isoglot.core.ladder import shape_named
 from isoglot.core.languages import parse_label
 from isoglot.core.mixture import shares_for, stages_for
-from isoglot.core.recipe import Base, Data, Optimiser, Recipe, ScheduleKind, Stage
+from isoglot.core.recipe import Base, Data, InitialWeights, Optimiser, Recipe, ScheduleKind, Stage
 from isoglot.core.recipe_tree import MOST
 from isoglot.core.shapes import Shape
 
 # Vocabularies are padded to this, so that the largest product has a round size.
 VOCABULARY_MULTIPLE = 64
-# Peak learning rate x width, near the best of a grid at four widths (experiments/learning_rate.md). It is a starting
-# point for small models, not a law: tune it where a run is dear.
-PEAK_TIMES_WIDTH = 0.16
+# Peak learning rate x width, near the best of a grid at four widths (experiments/learning_rate.md) and at two batches
+# (experiments/regime.md). It is a starting point for small models, not a law: tune it where a run is dear.
+PEAK = "0.16/width"
 SHAPE = "4x128"
 # Parts of a run that warm up and cool down.
 WARMUP, DECAY = 0.05, 0.2
@@ -34,7 +35,8 @@ class Wish:
     """What a person asks for; whatever is None gets its default.
 
     `mixture` is a scheme or shares (see `isoglot.core.mixture.shares_for`), `stages` a schedule instead; `languages`
-    are those trained on (default all of the text). `tokens` is rounded up to whole steps.
+    are those trained on (default all of the text). `tokens` is rounded up to whole steps. `batch` counts sequences, and
+    follows the tokens where it is None (`isoglot.core.batch`). `peak` is a number, or a rule such as `0.16/width`.
     """
 
     shape: str | None = None
@@ -44,13 +46,18 @@ class Wish:
     languages: tuple[str, ...] = ()
     unique: Mapping[str, float] = field(default_factory=dict)
     sequence: int = 256
-    batch: int = 16
-    peak: float | None = None
+    batch: int | None = None
+    peak: str | float | None = None
     schedule: ScheduleKind = "wsd"
     warmup: int | None = None
     decay: int | None = None
+    weight_decay: float = Optimiser.weight_decay
+    beta1: float = Optimiser.beta1
+    beta2: float = Optimiser.beta2
+    clip: float = Optimiser.clip
     tied: bool = True
     seed: int = 0
+    initial: InitialWeights = "fan_in"
     data_seed: int = 0
     pair_key: str = ""
     precision: str = "float32"
@@ -94,9 +101,10 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 20_000)))
     >>> recipe = recipe_of(Wish("2x64", 1e5, "proportional"), text)
     >>> recipe.steps, recipe.shape.vocabulary, round(dict(recipe.data.stages[0].shares)["fra"], 3)
-    (25, 512, 0.038)
+    (391, 512, 0.038)
     """
     _check(wish, start)
+    wish = settled(wish)
     each, steps = step_tokens(wish), steps_of(wish)
     languages = _languages(wish, text)
     sizes = {name: _size(text, name, wish) for name in languages}
@@ -110,7 +118,7 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
         shards=text.shards,
         stages=stages,
         sequence=wish.sequence,
-        batch=wish.batch,
+        batch=settled_batch(wish),
         unique=tuple((parse_label(name), int(cap)) for name, cap in wish.unique.items()),
         seed=wish.data_seed,
         pair_key=wish.pair_key,
@@ -121,32 +129,65 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
         optimiser=_optimiser(wish, shape, steps),
         steps=steps,
         seed=wish.seed,
+        initial=wish.initial,
         precision=wish.precision,  # type: ignore[arg-type]
         base=None if start is None else start.base,
         evaluate=_evaluations(wish.evaluations, steps),
     )
 
 
+def settled(wish: Wish, tokens: float | None = None) -> Wish:
+    """The wish with its batch as a number: its own, or the default for some tokens (its own).
+
+    Runs that are compared or share a trunk have one batch: settle their wish with the fewest tokens among them, so that
+    the shortest has steps enough. Raises InputError where a sequence, a batch or tokens are none.
+
+    >>> settled(Wish(tokens=1e6, sequence=128)).batch, settled(Wish(tokens=1e6, sequence=128), 5e5).batch
+    (7, 3)
+    """
+    if wish.batch is not None:
+        return wish
+    count = wish.tokens if tokens is None else tokens
+    _positive_tokens(count)
+    _positive_size("sequence", wish.sequence)
+    return replace(wish, batch=default_batch(count, wish.sequence))
+
+
 def step_tokens(wish: Wish) -> int:
     """Tokens of a step; InputError where a sequence or a batch is none, or 2^63 or more."""
-    for name, value in (("sequence", wish.sequence), ("batch", wish.batch)):
-        _below_most(name, value)
-        if value < 1:
-            raise InputError(f"run has {name}={value}: give a positive whole number")
-    return wish.batch * wish.sequence
+    batch = settled_batch(wish)
+    _positive_size("sequence", wish.sequence)
+    _positive_size("batch", batch)
+    return batch * wish.sequence
+
+
+def settled_batch(wish: Wish) -> int:
+    """Sequences of a step: the wish's own, or the default for its tokens."""
+    batch = settled(wish).batch
+    assert batch is not None
+    return batch
+
+
+def _positive_size(name: str, value: int) -> None:
+    _below_most(name, value)
+    if value < 1:
+        raise InputError(f"run has {name}={value}: give a positive whole number")
+
+
+def _positive_tokens(tokens: float) -> None:
+    if not 0 < tokens < math.inf:
+        raise InputError(f"run has tokens={tokens:g}: give a positive number")
+    _below_most("tokens", tokens)
 
 
 def steps_of(wish: Wish) -> int:
     """Whole steps of a wish, rounded up; InputError as `step_tokens`, and for tokens likewise.
 
-    >>> steps_of(Wish(tokens=1e5))
+    >>> steps_of(Wish(tokens=1e5, batch=16))
     25
     """
-    each = step_tokens(wish)
-    if not 0 < wish.tokens < math.inf:
-        raise InputError(f"run has tokens={wish.tokens:g}: give a positive number")
-    _below_most("tokens", wish.tokens)
-    return max(1, -int(-wish.tokens // each))
+    _positive_tokens(wish.tokens)
+    return max(1, -int(-wish.tokens // step_tokens(wish)))
 
 
 def _below_most(name: str, value: float) -> None:
@@ -182,8 +223,32 @@ def _check(wish: Wish, start: Start | None) -> None:
 def _optimiser(wish: Wish, shape: Shape, steps: int) -> Optimiser:
     warmup = round(steps * WARMUP) if wish.warmup is None else wish.warmup
     decay = round(steps * DECAY) if wish.decay is None else wish.decay
-    peak = PEAK_TIMES_WIDTH / shape.width if wish.peak is None else wish.peak
-    return Optimiser(peak, wish.schedule, warmup, decay if wish.schedule == "wsd" else 0)
+    return Optimiser(
+        peak_of(PEAK if wish.peak is None else wish.peak, shape.width),
+        wish.schedule,
+        warmup,
+        decay if wish.schedule == "wsd" else 0,
+        weight_decay=wish.weight_decay,
+        beta1=wish.beta1,
+        beta2=wish.beta2,
+        clip=wish.clip,
+    )
+
+
+def peak_of(peak: str | float, width: int) -> float:
+    """A peak learning rate, given as a number or as a rule over the width; InputError for what is neither.
+
+    >>> peak_of("0.16/width", 32), peak_of("4e-3", 32)
+    (0.005, 0.004)
+    """
+    number, slash, rest = str(peak).partition("/")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or (slash and rest.strip() != "width"):
+        raise InputError(f"peak learning rate is {peak!r}: give a number as 4e-3, or a rule as 0.16/width")
+    return value / width if slash else value
 
 
 def _evaluations(count: int, steps: int) -> tuple[int, ...]:

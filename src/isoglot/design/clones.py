@@ -41,7 +41,7 @@ def clones(
     Source: Schafer et al. (2404.07982).
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("eng#2", 500_000)))
-    >>> runs = clones([text], Wish(), alone=(1.0,))
+    >>> runs = clones([text], Wish(batch=16), alone=(1.0,))
     >>> [run.steps for run in runs]
     [25, 245, 245, 245]
     >>> [run.data.stages[0].shares for run in runs[1:]]

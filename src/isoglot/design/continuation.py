@@ -37,7 +37,7 @@ def continuation(
     >>> from isoglot.core.recipe import Base
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 500_000)))
     >>> start = Start(rung(2, 32, 512), Base("w", 10**6, 1e12, (("eng", 1.0),)), "runs/base")
-    >>> runs = continuation(text, Wish(languages=("fra",)), [start], tokens=(1e5,), replay=(0.2,))
+    >>> runs = continuation(text, Wish(languages=("fra",), batch=16), [start], tokens=(1e5,), replay=(0.2,))
     >>> [(run.base is None, run.data.stages[0].shares) for run in runs]
     [(False, (('eng', 0.2), ('fra', 0.8))), (True, (('eng', 0.2), ('fra', 0.8)))]
     """

@@ -28,7 +28,7 @@ def grid(
     Raises InputError for lengths that cool down within the warm-up, and a shortest one of fewer than 10 steps.
 
     >>> text = Text("abc", 512, (("eng", 500_000),))
-    >>> [(run.shape.width, run.steps) for run in grid(text, Wish(), shapes=("2x32", "2x64"), tokens=(1e5, 4e5))]
+    >>> [(run.shape.width, run.steps) for run in grid(text, Wish(batch=16), shapes=("2x32", "2x64"), tokens=(1e5, 4e5))]
     [(32, 25), (32, 98), (64, 25), (64, 98)]
     """
     counts = positive("tokens", tokens)

@@ -42,7 +42,7 @@ def isoflop(
     Source: Hoffmann et al. (2203.15556), section 3.2.
 
     >>> text = Text("abc", 512, (("eng", 500_000),))
-    >>> [(run.shape.width, run.tokens) for run in isoflop(text, Wish(), budgets=(1e12,), shapes=("2x32", "2x64"))]
+    >>> [(run.shape.width, run.tokens) for run in isoflop(text, Wish(batch=16), budgets=(1e12,), shapes=("2x32", "2x64"))]
     [(32, 3862528), (64, 1196032)]
     """
     cells = [

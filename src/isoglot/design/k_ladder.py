@@ -9,7 +9,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.languages import parse_label
 from isoglot.core.recipe import Recipe
 from isoglot.core.splitmix import permutation, seed_from
-from isoglot.core.wish import Text, Wish
+from isoglot.core.wish import Text, Wish, settled
 from isoglot.design.knobs import Says
 from isoglot.design.run import languages_of, only, run_of
 
@@ -37,7 +37,7 @@ def k_ladder(
     Source: ATLAS (2510.22037), section 5; nested sets are ours, its own are not nested.
 
     >>> text = Text("abc", 512, tuple((name, 500_000) for name in ("eng", "fra", "hin", "swh")))
-    >>> [run.data.languages for run in k_ladder(text, Wish(), targets=("eng",), counts=(1, 2, 4))]
+    >>> [run.data.languages for run in k_ladder(text, Wish(batch=16), targets=("eng",), counts=(1, 2, 4))]
     [('eng',), ('eng', 'swh'), ('eng', 'fra', 'hin', 'swh')]
     """
     pool, chosen = languages_of(wish, text), _targets(targets, languages_of(wish, text))
@@ -51,6 +51,8 @@ def k_ladder(
                 f"knob counts has {count}: give whole numbers from {len(chosen)} (the targets) to {len(pool)} (all "
                 "languages)"
             )
+    # One batch for all K: that of the run with the fewest tokens.
+    wish = settled(wish, wish.tokens * (min(counts) if fixed == "language" else 1))
     found = []
     for number in range(sets):
         others = [name for name in pool if name not in chosen]

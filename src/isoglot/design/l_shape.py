@@ -29,7 +29,7 @@ def l_shape(
     Raises InputError as `grid`.
 
     >>> text = Text("abc", 512, (("eng", 500_000),))
-    >>> runs = l_shape(text, Wish(), shapes=("2x64", "2x32"), tokens=(4e5, 1e5))
+    >>> runs = l_shape(text, Wish(batch=16), shapes=("2x64", "2x32"), tokens=(4e5, 1e5))
     >>> [(run.shape.width, run.steps) for run in runs]
     [(32, 25), (32, 98), (64, 25)]
     """

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from isoglot.core.flops import six_nd
+from isoglot.core.ladder import name_of
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
 from isoglot.core.stages import stage_ends
@@ -41,9 +42,11 @@ class Cost:
         shape, data = self.recipe.shape, self.recipe.data
         return {
             "run": self.recipe.name,
-            "shape": f"{shape.layers}x{shape.width}",
+            "shape": name_of(shape),
             "params": self.params,
             "tokens": self.tokens,
+            "steps": self.recipe.steps,
+            "batch_tokens": data.batch * data.sequence,
             "shares": {name: count / self.tokens for name, count in self.language_tokens.items()},
             "stages": [{"shares": dict(s.shares), "fraction": s.fraction} for s in data.stages],
             "unique": dict(data.unique),
@@ -102,7 +105,7 @@ def ledger(recipes: Sequence[Recipe], texts: Sequence[Text] = ()) -> Ledger:
     >>> from isoglot.core.wish import Wish
     >>> from isoglot.design.grid import grid
     >>> text = Text("abc", 512, (("eng", 50_000),))
-    >>> found = ledger(grid(text, Wish(), shapes=("2x64",), tokens=(1e5, 2e5)), [text])
+    >>> found = ledger(grid(text, Wish(batch=16), shapes=("2x64",), tokens=(1e5, 2e5)), [text])
     >>> [round(cost.epochs["eng"], 2) for cost in found.costs], f"{found.saved / found.flops:.2f}"
     ([2.05, 4.02], '0.27')
     """
@@ -131,7 +134,7 @@ def language_tokens(recipe: Recipe) -> dict[str, float]:
 
     >>> from isoglot.core.wish import Wish, recipe_of
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 500_000)))
-    >>> language_tokens(recipe_of(Wish(tokens=3 * 4096, stages="0_1"), text))
+    >>> language_tokens(recipe_of(Wish(tokens=3 * 4096, stages="0_1", batch=16), text))
     {'eng': 4096.0, 'fra': 8192.0}
     """
     found = dict.fromkeys(recipe.data.languages, 0.0)

@@ -38,7 +38,7 @@ def pairs(
     Source: ATLAS (2510.22037), section 4.
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 500_000)))
-    >>> [(run.data.languages, run.steps) for run in pairs(text, Wish(), tokens=(1e5,))]
+    >>> [(run.data.languages, run.steps) for run in pairs(text, Wish(batch=16), tokens=(1e5,))]
     [(('eng',), 13), (('eng',), 25), (('fra',), 13), (('fra',), 25), (('eng', 'fra'), 25)]
     """
     chosen = _pairs(pairs, languages_of(wish, text), text)

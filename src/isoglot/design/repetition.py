@@ -31,7 +31,7 @@ def repetition(
     Source: Muennighoff et al. (2305.16264), section 6.
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 500_000)))
-    >>> [dict(run.data.unique) for run in repetition(text, Wish(tokens=4e5), epochs=(1, 4), repeated=("fra",))]
+    >>> [dict(run.data.unique) for run in repetition(text, Wish(tokens=4e5, batch=16), epochs=(1, 4), repeated=("fra",))]
     [{'fra': 200704}, {'fra': 50176}]
     """
     whole = run_of(wish, text)

@@ -9,7 +9,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.languages import parse_label
 from isoglot.core.recipe import Recipe
 from isoglot.core.stages import stage_ends
-from isoglot.core.wish import WARMUP, Start, Text, Wish, recipe_of, shorter, steps_of
+from isoglot.core.wish import WARMUP, Start, Text, Wish, recipe_of, settled, shorter, steps_of
 
 # The most of the shortest run that a warm-up shared with longer ones may take.
 SHARED_WARMUP = 0.1
@@ -21,7 +21,7 @@ def run_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
     Raises InputError for stages without a step, text shorter than a sequence, caps that the text does not fill.
 
     >>> text = Text("abc", 512, (("eng", 500),))
-    >>> run_of(Wish(tokens=1e4, sequence=512), text)
+    >>> run_of(Wish(tokens=1e4, sequence=512, batch=16), text)
     Traceback (most recent call last):
     isoglot.core.errors.InputError: training text of eng has 500 tokens: one sequence of 512 needs 513
     """
@@ -71,17 +71,20 @@ def stream_of(language: str) -> str:
 
 
 def warmed(wish: Wish, tokens: Sequence[float]) -> Wish:
-    """The wish with one warm-up for runs of several lengths: 5 % of the longest, but at most 10 % of the shortest.
+    """The wish with one batch and one warm-up for runs of several lengths.
 
-    Runs that are compared must not differ in it, so a design gives it all its token counts, controls included. A wish
-    with a warm-up of its own keeps it. Runs without a trunk (other schedules, stages) need share nothing: each warms up
-    for 5 % of its own steps, which is the same at the same tokens.
+    The batch is the default for the shortest run; the warm-up is 5 % of the longest, but at most 10 % of the shortest.
+    Runs that are compared must not differ in them, so a design gives it all its token counts, controls included. A wish
+    with a batch or a warm-up of its own keeps it. Runs without a trunk (other schedules, stages) need share nothing:
+    each warms up for 5 % of its own steps, which is the same at the same tokens.
 
     Raises InputError where the shortest run has fewer than 10 steps and would leave a longer one without a warm-up.
 
-    >>> warmed(Wish(), (1e5, 1e6)).warmup
-    2
+    >>> found = warmed(Wish(sequence=128), (1e6, 4e6))
+    >>> found.batch, found.warmup
+    (7, 111)
     """
+    wish = settled(wish, min(tokens))
     if wish.warmup is not None or not _has_trunk(wish):
         return wish
     most, least = (steps_of(replace(wish, tokens=count)) for count in (max(tokens), min(tokens)))
@@ -101,15 +104,16 @@ def _has_trunk(wish: Wish) -> bool:
 def lengths(wish: Wish, text: Text, tokens: Sequence[float], start: Start | None = None) -> list[Recipe]:
     """Runs of several lengths, in the order of `tokens`; WSD runs of one mixture cool down from one trunk.
 
-    What all lengths share is that of the longest: a mixture by scheme, and a warm-up as `warmed` has it. Other runs
-    share nothing, and each has its own. Raises InputError as `run_of`, `warmed` and `shorter`.
+    What all lengths share is that of the longest: a mixture by scheme; batch and warm-up are as `warmed` has them.
+    Other runs share a batch alone. Raises InputError as `run_of`, `warmed` and `shorter`.
 
     >>> text = Text("abc", 512, (("eng", 500_000),))
-    >>> short, long = lengths(Wish(), text, (1e5, 1e6))
+    >>> short, long = lengths(Wish(batch=1), text, (5e5, 1e6))
     >>> short.trunk_fingerprint == long.trunk_fingerprint, short.steps, long.steps
-    (True, 25, 245)
+    (True, 1954, 3907)
     """
-    arms = [replace(warmed(wish, tokens), tokens=count) for count in tokens]
+    wish = warmed(wish, tokens)
+    arms = [replace(wish, tokens=count) for count in tokens]
     if not _has_trunk(wish):
         return [run_of(arm, text, start) for arm in arms]
     longest = run_of(max(arms, key=lambda arm: arm.tokens), text, start)

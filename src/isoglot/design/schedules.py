@@ -34,7 +34,7 @@ def schedules(
     Source: Schafer et al. (2404.07982), section 6.
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 500_000)))
-    >>> [[dict(stage.shares)["fra"] for stage in run.data.stages] for run in schedules(text, Wish(), stages=("0.1_0.9",))]
+    >>> [[dict(stage.shares)["fra"] for stage in run.data.stages] for run in schedules(text, Wish(batch=16), stages=("0.1_0.9",))]
     [[0.5], [0.1, 0.9]]
     """
     if not rates:

@@ -16,7 +16,7 @@ def replicates(wish: Wish, seeds: int) -> list[Wish]:
     that two designs have in common are one run. Runs of one trunk are one cluster in a fit, and seeds
     add clusters. Raises InputError for no seeds.
 
-    >>> [(one.seed, one.pair_key) for one in replicates(Wish(), 2)]
+    >>> [(one.seed, one.pair_key) for one in replicates(Wish(batch=16), 2)]
     [(0, 'seed-0'), (1, 'seed-1')]
     """
     if seeds < 1:

@@ -45,7 +45,7 @@ def simplex(
     Raises InputError unless runs or levels are given, and for more than 10,000 mixtures.
 
     >>> text = Text("abc", 512, (("eng", 500_000), ("fra", 500_000)))
-    >>> [dict(run.data.stages[0].shares).get("fra") for run in simplex(text, Wish(), levels=2, runs=2)]
+    >>> [dict(run.data.stages[0].shares).get("fra") for run in simplex(text, Wish(batch=16), levels=2, runs=2)]
     [1.0, 0.5, None, 0.9021, 0.8955]
     """
     languages = languages_of(wish, text)

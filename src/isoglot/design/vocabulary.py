@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
-from isoglot.core.wish import Text, Wish, shape_of
+from isoglot.core.wish import Text, Wish, settled, shape_of
 from isoglot.design.knobs import Says
 from isoglot.design.run import run_of, written
 
@@ -40,6 +40,7 @@ def vocabulary(
     """
     if len({text.shards for text in texts}) < 2:
         raise InputError(f"design vocabulary compares texts, but {len(texts)} is given: give two or more")
+    wish = settled(wish)  # one batch for all texts
     first = run_of(wish, texts[0])
     shares = dict(first.data.stages[0].shares)
     for number, text in enumerate(texts[1:], 2):

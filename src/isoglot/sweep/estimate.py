@@ -19,6 +19,7 @@ import numpy as np
 
 from isoglot.core.errors import InputError
 from isoglot.core.flops import flops_per_token
+from isoglot.core.ladder import name_of
 from isoglot.core.recipe import Optimiser, Recipe
 from isoglot.core.shapes import Shape, count_parameters
 from isoglot.sweep.units import plan_units
@@ -60,9 +61,8 @@ class Speed:
 
     def to_dict(self) -> dict[str, Any]:
         """The speed as plain values."""
-        shape = self.program.shape
         return {
-            "shape": f"{shape.layers}x{shape.width}",
+            "shape": name_of(self.program.shape),
             "batch": self.program.batch,
             "sequence": self.program.sequence,
             "precision": self.program.precision,

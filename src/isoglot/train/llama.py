@@ -12,7 +12,7 @@ import numpy as np
 
 from isoglot.core.errors import InputError
 from isoglot.core.shapes import Shape
-from isoglot.train.model import INITIAL_SD, NORM_EPSILON, ROTARY_BASE, Transformer
+from isoglot.train.model import GPT2_SD, NORM_EPSILON, ROTARY_BASE, Transformer
 
 ATTENTION = {"query": "q_proj", "key": "k_proj", "value": "v_proj", "output": "o_proj"}
 FEED_FORWARD = {"gate": "gate_proj", "up": "up_proj", "down": "down_proj"}
@@ -47,7 +47,7 @@ def llama_config(shape: Shape, sequence: int, end: int) -> dict[str, Any]:
         "head_dim": shape.head_width,
         "hidden_act": "silu",
         "hidden_size": shape.width,
-        "initializer_range": INITIAL_SD,
+        "initializer_range": GPT2_SD,
         "intermediate_size": shape.ffn,
         "max_position_embeddings": sequence,
         "mlp_bias": False,

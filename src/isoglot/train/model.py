@@ -19,13 +19,14 @@ import jax
 import jax.numpy as jnp
 
 from isoglot.core.errors import InputError
+from isoglot.core.recipe import InitialWeights
 from isoglot.core.shapes import Shape
 from isoglot.train.attention import attention
 from isoglot.train.linear import linear
 
 ROTARY_BASE = 10_000.0
 NORM_EPSILON = 1e-5
-INITIAL_SD = 0.02
+GPT2_SD = 0.02
 # A CPU runs unrolled layers nearly twice as fast; deep models compile too slowly that way.
 UNROLLED_LAYERS = 16
 
@@ -74,8 +75,16 @@ def check_shape(shape: Shape) -> None:
             raise InputError(f"shape has {name}: the model has {right}")
 
 
-def initial(shape: Shape, seed: int) -> Transformer:
-    """Fresh weights: N(0, 0.02), the two matrices that write to the residual stream divided by sqrt(2 L).
+def initial(shape: Shape, seed: int, scales: InitialWeights = "fan_in") -> Transformer:
+    """Fresh weights, normal with mean 0 and a standard deviation by matrix; norms have gain 1.
+
+    With L layers and width d:
+
+        fan_in   1 / sqrt(inputs of the matrix); 1 / sqrt(d) for the input table and the head
+        gpt2     0.02 for all (Radford et al. 2019)
+
+    The two matrices that write to the residual stream are divided by sqrt(2 L) in both, so that the stream does not
+    grow with depth. Why fan_in is the default: experiments/regime.md.
 
     >>> tiny = Shape(layers=2, width=8, ffn=16, heads=2, head_width=4, vocabulary=100)
     >>> sum(leaf.size for leaf in jax.tree.leaves(initial(tiny, 0)))
@@ -85,25 +94,25 @@ def initial(shape: Shape, seed: int) -> Transformer:
     layers, width, inner = shape.layers, shape.width, shape.attention_width
     keys = iter(jax.random.split(jax.random.key(seed), 9))
 
-    def normal(*size: int, sd: float = INITIAL_SD) -> jax.Array:
+    def normal(*size: int, inputs: int, branches: int = 1) -> jax.Array:
+        sd = (GPT2_SD if scales == "gpt2" else 1 / math.sqrt(inputs)) / math.sqrt(branches)
         return sd * jax.random.normal(next(keys), size, jnp.float32)
 
-    small = INITIAL_SD / math.sqrt(2 * layers)
     return Transformer(
-        embedding=normal(shape.vocabulary, width),
+        embedding=normal(shape.vocabulary, width, inputs=width),
         blocks=Blocks(
             attention_norm=jnp.ones((layers, width)),
-            query=normal(layers, width, inner),
-            key=normal(layers, width, inner),
-            value=normal(layers, width, inner),
-            output=normal(layers, inner, width, sd=small),
+            query=normal(layers, width, inner, inputs=width),
+            key=normal(layers, width, inner, inputs=width),
+            value=normal(layers, width, inner, inputs=width),
+            output=normal(layers, inner, width, inputs=inner, branches=2 * layers),
             ffn_norm=jnp.ones((layers, width)) if shape.norms_per_layer == 2 else None,
-            gate=normal(layers, width, shape.ffn),
-            up=normal(layers, width, shape.ffn),
-            down=normal(layers, shape.ffn, width, sd=small),
+            gate=normal(layers, width, shape.ffn, inputs=width),
+            up=normal(layers, width, shape.ffn, inputs=width),
+            down=normal(layers, shape.ffn, width, inputs=shape.ffn, branches=2 * layers),
         ),
         final_norm=jnp.ones(width) if shape.final_norm else None,
-        head=None if shape.tied else normal(width, shape.vocabulary),
+        head=None if shape.tied else normal(width, shape.vocabulary, inputs=width),
         shape=shape,
     )
 

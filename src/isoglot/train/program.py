@@ -65,7 +65,7 @@ class Program:
 
     def fresh(self, models: Sequence[Transformer] | None = None) -> State:
         """The state before the first update, from the recipes' seeds or from given weights."""
-        found = models or [initial(recipe.shape, recipe.seed) for recipe in self.recipes]
+        found = models or [initial(recipe.shape, recipe.seed, recipe.initial) for recipe in self.recipes]
         states = [State(model, adamw(self.recipes[0].optimiser).init(model)) for model in found]
         return states[0] if not self.packed else jax.tree.map(lambda *parts: jnp.stack(parts), *states)
 
