@@ -47,6 +47,18 @@ def test_options_train_a_run_and_print_its_losses(shards: Shards, tmp_path: Path
     assert {row["run"] for row in again} == {folder.name}
 
 
+def test_options_say_what_is_scored(shards: Shards, tmp_path: Path) -> None:
+    said = run(
+        "train", "--shards", shards.folder, "--to", tmp_path, "--tokens", 2000, "--mixture", "synB=1",
+        "--score", "data,synA", "--sample", 1000, "--json", *SMALL,
+    )  # fmt: skip
+    rows = json.loads(said)
+    assert [row["language"] for row in rows] == ["synA", "synB"]
+    assert {row["eval_documents"] for row in rows} == {2}
+    assert rows[0]["eval_set"] == f"{shards.fingerprint[:16]}:2"
+    assert rows[0]["loss_sampling_se"] > 0
+
+
 def test_a_recipe_can_be_written_and_a_trunk_cools_down_several_times(shards: Shards, tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
     run("train", "--shards", shards.folder, "--tokens", 4000, "--write", path, *SMALL)

@@ -74,6 +74,21 @@ def train_command(
     evaluations: Annotated[
         int | None, typer.Option("--evaluations", help="Before the last; default 0.")
     ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            "--score", metavar="A,B,...", help="Languages: data (the run's own; default), all, labels."
+        ),
+    ] = None,
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            "--sample", metavar="BYTES", help="Held-out text scored a language; default 1.5e5; 0: all."
+        ),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", help="Of evaluation: cut (default), or sliding by half of it.")
+    ] = None,
     base: Annotated[
         Path | None, typer.Option("--continue", metavar="RUN", help="Continue this run's weights.")
     ] = None,
@@ -85,7 +100,7 @@ def train_command(
         bool, typer.Option("--pack", help="Train the recipes as one program (for GPUs).")
     ] = False,
     documents: Annotated[
-        int | None, typer.Option("--documents", help="Held-out documents scored; default all.")
+        int | None, typer.Option("--documents", help="Held-out documents scored; default: the sample.")
     ] = None,
     every: Annotated[
         int,
@@ -109,7 +124,7 @@ def train_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows of the run table as JSON.")] = False,
 ) -> None:
-    """Train one run and score every language; a run that was cut is resumed by the same command."""
+    """Train one run and score its languages; a run that was cut is resumed by the same command."""
     from isoglot.tokenizer import open_shards
     from isoglot.train.loop import train, train_branches, train_pack
     from isoglot.train.parallel import join_hosts
@@ -126,7 +141,8 @@ def train_command(
         "shape": shape, "tokens": tokens, "mixture": mixture, "stages": stages, "sequence": sequence, "batch": batch,
         "peak": peak, "schedule": schedule, "warmup": warmup, "decay": decay, "seed": seed, "data_seed": data_seed,
         "pair_key": pair_key, "precision": precision, "evaluations": evaluations, "tied": False if untied else None,
-        "languages": None if languages is None else tuple(name.strip() for name in languages.split(",")),
+        "languages": _names(languages), "score": _names(score), "sample": sample,
+        "window": window,
         "unique": None if unique is None else _caps(unique),
     }  # fmt: skip
     text = open_shards(shards)
@@ -193,6 +209,10 @@ def _shorter(recipe: Recipe, cool_downs: str) -> list[Recipe]:
     except ValueError:
         raise InputError(f"--cool-downs {cool_downs!r} is no list of token counts: write 1e6,2e6") from None
     return [shorter(recipe, count) for count in counts]
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(name.strip() for name in listed.split(","))
 
 
 def _caps(unique: str) -> dict[str, float]:
