@@ -110,12 +110,11 @@ def baselines(corpus: Corpus, shards: Shards, model: Any) -> list[Baseline]:
     from isoglot.train.baselines import compressor_bits_per_byte, unigram_bits_per_byte
     from isoglot.train.evaluate import Evaluation, Evaluator
 
-    scores = Evaluator(shards, shards.languages, SEQUENCE, Evaluation(documents=DOCUMENTS)).scores(model)
+    evaluator = Evaluator(shards, shards.languages, SEQUENCE, Evaluation(documents=DOCUMENTS))
     found = []
-    for score in scores:
+    for score in evaluator.scores(model):
         held = corpus.table(score.language, "held_out")
-        keys = held["document"].unique(maintain_order=True)[:DOCUMENTS]
-        scored = held.filter(held["document"].is_in(keys.implode()))
+        scored = held.filter(held["document"].is_in(evaluator.documents(score.language)))
         found.append(
             Baseline(
                 score.language,

@@ -19,7 +19,7 @@ TEXT = Text("abc", 1000, (("eng", 500_000), ("fra", 100_000), ("eng#2", 500_000)
 START = Start(rung(2, 64, 1024), Base("w", 10**6, 1e12), "runs/base")
 
 
-NAMES = ["d006580ff5ec7a48", "935bd8681b7a0346", "25285fe3ed4d6198", "29e5e698f591d658"]
+NAMES = ["7b032d40ace49819", "9c94e131c43ec63a", "dfa0ed8d0b60654d", "234dff4366137cd0"]
 
 
 def test_fingerprints_of_wishes_stay_what_they_are() -> None:

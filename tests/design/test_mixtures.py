@@ -44,6 +44,15 @@ def test_shares_of_the_simplex_sum_to_one(
     assert found == simplex(TEXT, Wish(batch=16), **knobs)
 
 
+def test_every_run_of_a_simplex_is_scored_on_all_its_languages() -> None:
+    """A corner says what its language does for the others; where all have a share, nothing more need be said."""
+    found = simplex(TEXT, Wish(languages=("eng", "fra")), levels=2)
+    assert [run.scored(TEXT.languages) for run in found] == [("eng", "fra")] * 3
+    assert [run.scoring.languages for run in found] == [("eng", "fra"), (), ("eng", "fra")]
+    own = simplex(TEXT, Wish(languages=("eng", "fra"), score=("data",)), levels=2)
+    assert [run.scored(TEXT.languages) for run in own] == [("fra",), ("eng", "fra"), ("eng",)]
+
+
 def test_a_regular_grid_holds_each_mixture_once() -> None:
     found = mixtures(simplex(TEXT, Wish(languages=("eng", "fra", "hin"), batch=16), levels=4))
     assert len({frozenset(mixture.items()) for mixture in found}) == len(found) == 15

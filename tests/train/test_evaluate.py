@@ -13,6 +13,7 @@ import pytest
 
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
+from isoglot.core.scoring import Scoring
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
 from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.train.baselines import compressor_bits_per_byte, unigram_bits_per_byte
@@ -54,13 +55,55 @@ def test_every_held_out_token_is_scored_once_from_its_window(shards: Shards, mod
 
 
 def test_units_are_those_of_the_same_content(shards: Shards, model: Transformer) -> None:
-    first, second = Evaluator(shards, shards.languages, 32, Evaluation(documents=2)).scores(model)
+    first, second = Evaluator(shards, shards.languages, 32).scores(model)
     assert first.units == second.units > 0
-    assert first.documents == 2
     held = shards.held_out("synA")
-    losses = Evaluator(shards, ["synA"], 32, Evaluation(documents=2)).losses(model, "synA")
-    inside = (held.unit[1 : len(losses) + 1] >= 0) & (held.document[1 : len(losses) + 1] >= 0)
+    losses = Evaluator(shards, ["synA"], 32).losses(model, "synA")
+    inside = (held.unit[1:] >= 0) & (held.document[1:] >= 0)
     assert first.bits_per_unit == pytest.approx(losses[inside].sum() / math.log(2) / first.units, rel=1e-9)
+
+
+def test_a_sample_is_scored_as_if_it_were_the_text(shards: Shards, model: Transformer) -> None:
+    """Documents of the sample stand in the text's order, each after its context token."""
+    evaluator = Evaluator(shards, shards.languages, 32, Evaluation(documents=2))
+    first, second = evaluator.scores(model)
+    assert evaluator.documents("synA") == evaluator.documents("synB")
+    held = shards.held_out("synA")
+    at = [held.document_keys.index(key) for key in evaluator.documents("synA")]
+    parts = [held.tokens[np.flatnonzero(held.document == one)[0] - 1 :] for one in at]
+    tokens = np.concatenate(
+        [part[: 1 + (held.document == one).sum()] for part, one in zip(parts, at, strict=True)]
+    )
+    assert first.bytes == held.byte_counts[at].sum()
+    assert (first.documents, first.held_documents) == (2, len(held.document_keys))
+    assert first.tokens == len(tokens) - 2
+    window = jnp.asarray(tokens[:33])
+    chance = jax.nn.log_softmax(logits(model, window[None, :-1])[0])
+    wanted = -np.asarray(chance)[np.arange(32), tokens[1:33]]
+    np.testing.assert_allclose(evaluator.losses(model, "synA")[:32], wanted, atol=2e-5)
+    assert first.units == second.units > 0
+    assert first.bits_per_byte_se is not None and first.sampling_se is not None
+    assert first.sampling_se == pytest.approx(
+        first.bits_per_byte_se * math.sqrt(1 - 2 / first.held_documents)
+    )
+
+
+def test_the_name_of_a_sample_tells_what_was_scored(shards: Shards, model: Transformer) -> None:
+    whole = Evaluator(shards, ["synA"], 32)
+    assert whole.names == {"synA": f"{shards.fingerprint[:16]}:all"}
+    assert whole.scores(model)[0].sampling_se == 0.0
+    size = int(shards.held_out("synA").byte_counts.sum())
+    part = Evaluator(shards, ["synA"], 32, scoring=Scoring(sample=size // 3))
+    count = len(part.documents("synA"))
+    assert count < whole.scores(model)[0].documents
+    assert part.names == {"synA": f"{shards.fingerprint[:16]}:{count}"}
+    # Another spelling of the same documents has the same name.
+    assert Evaluator(shards, ["synA"], 32, Evaluation(documents=count)).names == part.names
+
+
+def test_units_do_not_depend_on_what_else_is_scored(shards: Shards, model: Transformer) -> None:
+    both, alone = (Evaluator(shards, names, 32).scores(model)[0] for names in (shards.languages, ["synA"]))
+    assert both == alone
 
 
 def test_a_unit_that_one_language_lacks_counts_in_none(recipe: Recipe, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from isoglot.core.errors import InputError, NoAnswerError
 from isoglot.core.recipe import Base, Optimiser, Recipe, Stage
 from isoglot.core.recipe_tree import recipe_from_dict
+from isoglot.core.scoring import Scoring
 from isoglot.core.wish import shorter
 from isoglot.runs import read_runs
 from isoglot.tokenizer.bpe import train_bpe
@@ -104,6 +105,20 @@ def test_a_finished_run_is_not_trained_again(
 ) -> None:
     monkeypatch.setattr(loop.Program, "update", lambda *_: pytest.fail("trained again"))
     same(train(whole.recipe, shards, whole.folder.parent, FEW), whole)
+
+
+def test_a_run_is_scored_on_its_languages_and_on_what_it_asks_for(
+    shards: Shards, recipe: Recipe, folder: Path
+) -> None:
+    alone = replace(recipe.data, stages=(Stage((("synB", 1.0),)),))
+    one = replace(recipe, data=alone)
+    assert {row["language"] for row in train(one, shards, folder, FEW).rows} == {"synB"}
+    every = replace(one, scoring=Scoring(("all",)))
+    found = train(every, shards, folder, FEW).rows
+    assert [row["language"] for row in found] == ["synA", "synB"]
+    assert found[1]["loss"] == train(one, shards, folder, FEW).rows[0]["loss"]
+    packed = train_pack([one, every], shards, folder / "pack", FEW)
+    assert [[row["language"] for row in run.rows] for run in packed] == [["synB"], ["synA", "synB"]]
 
 
 def test_another_evaluation_of_a_finished_run_stands_beside_the_first(
@@ -284,9 +299,9 @@ def test_a_base_within_a_schedule_has_the_shares_of_its_first_stages(recipe: Rec
 def test_shares_of_a_row_are_those_of_its_tokens(recipe: Recipe, shards: Shards) -> None:
     stages = (Stage((("synA", 0.9), ("synB", 0.1)), 0.5), Stage((("synA", 0.1), ("synB", 0.9)), 0.5))
     staged = replace(recipe, data=replace(recipe.data, stages=stages))
-    score = Score("synA", *[1] * 12)
+    score = Score("synA", "e", *[1] * 14)
     for step, wanted in ((3, 0.1), (6, 0.1), (8, 0.3), (12, 0.5)):
-        row = rows(staged, Loader(staged, shards), step, [score], "v", "e")[0]
+        row = rows(staged, Loader(staged, shards), step, [score], "v")[0]
         assert row["share.synB"] == pytest.approx(wanted)
         assert row["share.synA"] + row["share.synB"] == pytest.approx(1.0)
 

@@ -61,20 +61,21 @@ def test_the_batch_of_a_trunk_follows_its_shortest_run(shards: Shards, tmp_path:
     with pytest.raises(InputError, match="writes one recipe, but 2 are asked for"):
         run(*options, "--tokens", 2e5, "--cool-downs", 1e5)
     rows = json.loads(
-        run(
-            *options[:-2],
-            "--to",
-            tmp_path,
-            "--tokens",
-            8000,
-            "--cool-downs",
-            2000,
-            "--documents",
-            1,
-            "--json",
-        )
-    )
+        run(*options[:-2], "--to", tmp_path, "--tokens", 8000, "--cool-downs", 2000, "--documents", 1, "--json")
+    )  # fmt: skip
     assert {row["batch_tokens"] for row in rows} == {32}
+
+
+def test_options_say_what_is_scored(shards: Shards, tmp_path: Path) -> None:
+    said = run(
+        "train", "--shards", shards.folder, "--to", tmp_path, "--tokens", 2000, "--mixture", "synB=1",
+        "--score", "data,synA", "--sample", 1000, "--json", *SMALL,
+    )  # fmt: skip
+    rows = json.loads(said)
+    assert [row["language"] for row in rows] == ["synA", "synB"]
+    assert {row["eval_documents"] for row in rows} == {2}
+    assert rows[0]["eval_set"] == f"{shards.fingerprint[:16]}:2"
+    assert rows[0]["loss_sampling_se"] > 0
 
 
 def test_a_recipe_can_be_written_and_a_trunk_cools_down_several_times(shards: Shards, tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def run(
         int | None, typer.Option("--pack", help="Train up to so many equal programs as one (for GPUs).")
     ] = None,
     documents: Annotated[
-        int | None, typer.Option("--documents", help="Held-out documents scored; default all.")
+        int | None,
+        typer.Option("--documents", help="Held-out documents scored; default: the recipe's sample."),
     ] = None,
     checkpoints: Annotated[
         int | None, typer.Option("--checkpoints", help="Checkpoints a run, to resume from; default 10.")

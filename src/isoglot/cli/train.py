@@ -86,6 +86,21 @@ def train_command(
     evaluations: Annotated[
         int | None, typer.Option("--evaluations", help="Before the last; default 0.")
     ] = None,
+    score: Annotated[
+        str | None,
+        typer.Option(
+            "--score", metavar="A,B,...", help="Languages: data (the run's own; default), all, labels."
+        ),
+    ] = None,
+    sample: Annotated[
+        float | None,
+        typer.Option(
+            "--sample", metavar="BYTES", help="Held-out text scored a language; default 1.5e5; 0: all."
+        ),
+    ] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", help="Of evaluation: cut (default), or sliding by half of it.")
+    ] = None,
     base: Annotated[
         Path | None, typer.Option("--continue", metavar="RUN", help="Continue this run's weights.")
     ] = None,
@@ -97,7 +112,7 @@ def train_command(
         bool, typer.Option("--pack", help="Train the recipes as one program (for GPUs).")
     ] = False,
     documents: Annotated[
-        int | None, typer.Option("--documents", help="Held-out documents scored; default all.")
+        int | None, typer.Option("--documents", help="Held-out documents scored; default: the sample.")
     ] = None,
     every: Annotated[
         int,
@@ -121,7 +136,7 @@ def train_command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows of the run table as JSON.")] = False,
 ) -> None:
-    """Train one run and score every language; a run that was cut is resumed by the same command."""
+    """Train one run and score its languages; a run that was cut is resumed by the same command."""
     from isoglot.tokenizer import open_shards
     from isoglot.train.loop import train, train_branches, train_pack
     from isoglot.train.parallel import join_hosts
@@ -139,7 +154,8 @@ def train_command(
         "peak": peak, "schedule": schedule, "warmup": warmup, "decay": decay, "seed": seed, "data_seed": data_seed,
         "pair_key": pair_key, "precision": precision, "evaluations": evaluations, "tied": False if untied else None,
         "initial": initial, "weight_decay": weight_decay, "clip": clip, **_betas(betas),
-        "languages": None if languages is None else tuple(name.strip() for name in languages.split(",")),
+        "languages": _names(languages), "score": _names(score), "sample": sample,
+        "window": window,
         "unique": None if unique is None else _caps(unique),
     }  # fmt: skip
     text = open_shards(shards)
@@ -238,6 +254,10 @@ def _betas(betas: str | None) -> dict[str, float]:
     except ValueError:
         raise InputError(f"--betas {betas!r} are not two numbers: write 0.9,0.95") from None
     return {"beta1": beta1, "beta2": beta2}
+
+
+def _names(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(name.strip() for name in listed.split(","))
 
 
 def _caps(unique: str) -> dict[str, float]:

@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from isoglot.core.canonical import fingerprint, short
 from isoglot.core.errors import InputError, nearest
+from isoglot.core.scoring import Scoring
 from isoglot.core.shapes import Shape
 
 ScheduleKind = Literal["wsd", "cosine", "constant"]
@@ -174,7 +175,8 @@ class Recipe:
 
     `seed` draws the initial weights, at the scales that `initial` names (see `isoglot.train.model.initial`); a base
     has its own, and both are then the defaults. `precision` is that of activations and matrix products; weights and
-    optimiser state stay in float32. `evaluate` lists further steps at which every language is scored, beside the last.
+    optimiser state stay in float32. `evaluate` lists further steps at which the run is scored, beside the last;
+    `scoring` says on what.
 
     Raises InputError for numbers that describe no run.
 
@@ -193,6 +195,7 @@ class Recipe:
     precision: Precision = "float32"
     base: Base | None = None
     evaluate: tuple[int, ...] = field(default=())
+    scoring: Scoring = field(default_factory=Scoring)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "evaluate", tuple(sorted(set(self.evaluate))))
@@ -201,6 +204,8 @@ class Recipe:
             object.__setattr__(self, "initial", "fan_in")
         if self.initial not in get_args(InitialWeights):
             raise InputError(f"initial weights {self.initial!r} are unknown: use fan_in or gpt2")
+        scoring = self.scoring.spelt(self.data.languages, fresh=self.base is None)
+        object.__setattr__(self, "scoring", scoring)
         if self.steps < 1:
             raise InputError(f"recipe has steps={self.steps}: give a positive integer")
         if self.precision not in get_args(Precision):
@@ -234,6 +239,14 @@ class Recipe:
         """The short fingerprint, for folders and for the column `run`."""
         return short(self.fingerprint)
 
+    def scored(self, there: tuple[str, ...]) -> tuple[str, ...]:
+        """The languages of a text that evaluations score, in the text's order (see `isoglot.core.scoring`).
+
+        Raises InputError for a language that the text does not hold.
+        """
+        base = () if self.base is None else tuple(name for name, share in self.base.shares if share > 0)
+        return self.scoring.chosen((*self.data.languages, *(name for name in base if name in there)), there)
+
     @property
     def stable_steps(self) -> int:
         """Steps before the cool-down of a WSD run; for other schedules 0, since no step is shared."""
@@ -244,10 +257,10 @@ class Recipe:
         """Fingerprint of what WSD runs of different lengths share before they cool down.
 
         Only a constant mixture makes a trunk: stages are parts of a run's own length. A run that shares nothing has
-        its own fingerprint, but for the steps of evaluation, which change no number of it.
+        its own fingerprint, but for when and on what it is scored, which changes nothing that is trained.
         """
+        unscored = dataclasses.replace(self, evaluate=(), scoring=Scoring())
         if not self.stable_steps or len(self.data.stages) > 1:
-            return fingerprint(dataclasses.replace(self, evaluate=()))
+            return fingerprint(unscored)
         optimiser = dataclasses.replace(self.optimiser, decay=0, floor=0.0)
-        steps = max(1, optimiser.warmup)
-        return fingerprint(dataclasses.replace(self, steps=steps, optimiser=optimiser, evaluate=()))
+        return fingerprint(dataclasses.replace(unscored, steps=max(1, optimiser.warmup), optimiser=optimiser))

@@ -18,6 +18,7 @@ from isoglot.core.languages import parse_label
 from isoglot.core.mixture import shares_for, stages_for
 from isoglot.core.recipe import Base, Data, InitialWeights, Optimiser, Recipe, ScheduleKind, Stage
 from isoglot.core.recipe_tree import MOST
+from isoglot.core.scoring import ALL, OWN, SAMPLE, Scoring, WindowKind
 from isoglot.core.shapes import Shape
 
 # Vocabularies are padded to this, so that the largest product has a round size.
@@ -37,6 +38,7 @@ class Wish:
     `mixture` is a scheme or shares (see `isoglot.core.mixture.shares_for`), `stages` a schedule instead; `languages`
     are those trained on (default all of the text). `tokens` is rounded up to whole steps. `batch` counts sequences, and
     follows the tokens where it is None (`isoglot.core.batch`). `peak` is a number, or a rule such as `0.16/width`.
+    `score`, `sample` and `window` are the fields of `isoglot.core.scoring.Scoring`.
     """
 
     shape: str | None = None
@@ -62,6 +64,9 @@ class Wish:
     pair_key: str = ""
     precision: str = "float32"
     evaluations: int = 0
+    score: tuple[str, ...] = ()
+    sample: float = SAMPLE
+    window: WindowKind = "cut"
 
 
 @dataclass(frozen=True)
@@ -123,7 +128,7 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
         seed=wish.data_seed,
         pair_key=wish.pair_key,
     )
-    return Recipe(
+    recipe = Recipe(
         shape=shape,
         data=data,
         optimiser=_optimiser(wish, shape, steps),
@@ -133,7 +138,10 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
         precision=wish.precision,  # type: ignore[arg-type]
         base=None if start is None else start.base,
         evaluate=_evaluations(wish.evaluations, steps),
+        scoring=_scoring(wish),
     )
+    recipe.scored(text.languages)
+    return recipe
 
 
 def settled(wish: Wish, tokens: float | None = None) -> Wish:
@@ -254,6 +262,12 @@ def peak_of(peak: str | float, width: int) -> float:
 def _evaluations(count: int, steps: int) -> tuple[int, ...]:
     """Steps of evaluation before the last, evenly spread."""
     return tuple(sorted({max(1, round(steps * at / (count + 1))) for at in range(1, count + 1)}))
+
+
+def _scoring(wish: Wish) -> Scoring:
+    _below_most("sample", wish.sample)
+    names = tuple(name if name in (ALL, OWN) else parse_label(name) for name in wish.score)
+    return Scoring(names, int(wish.sample), wish.window)
 
 
 def _languages(wish: Wish, text: Text) -> tuple[str, ...]:

@@ -61,6 +61,9 @@ SHARED = {
     "pair_key": "prefix of the pair keys",
     "precision": "float32 or bfloat16",
     "evaluations": "evaluations before the last",
+    "score": "languages scored: data (the run's own; default), all, or labels beside them",
+    "sample": "bytes of held-out text scored a language; 0: all of it",
+    "window": "cut, or sliding: windows of evaluation that overlap by half",
 }
 
 

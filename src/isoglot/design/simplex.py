@@ -40,7 +40,8 @@ def simplex(
 
     Random mixtures p are Dirichlet(K x concentration x centre), K languages; the regular grid holds all multiples of
     1 / levels that sum to 1, corners included, choose(levels + K - 1, K - 1) of them. Both are squeezed above `floor`:
-    floor + (1 - K floor) p. The first runs of a larger `runs` are those of a smaller one.
+    floor + (1 - K floor) p. The first runs of a larger `runs` are those of a smaller one. Every run is scored on all
+    languages, those without a share included, unless `score` says otherwise.
 
     Raises InputError unless runs or levels are given, and for more than 10,000 mixtures.
 
@@ -65,9 +66,9 @@ def simplex(
 
 def _with(wish: Wish, languages: tuple[str, ...], shares: np.ndarray, floor: float) -> Wish:
     squeezed = rounded(floor + (1 - floor * len(languages)) * shares).tolist()
-    # A language without a share is left out, so that a corner is the monolingual run of other designs.
+    # A language without a share is left out, so that a corner trains as the monolingual run of other designs.
     parts = {name: share for name, share in zip(languages, squeezed, strict=True) if share > 0}
-    return replace(only(wish, parts), mixture=written(parts))
+    return replace(only(wish, parts), mixture=written(parts), score=wish.score or languages)
 
 
 def _grid(languages: int, levels: int) -> list[np.ndarray]:

@@ -44,7 +44,7 @@ class Conditions:
 
     `retries` is how often an error is tried again, `deaths` how often a worker may die in a row without progress (see
     `isoglot.sweep.failures`).
-    `documents` bounds the held-out documents that are scored (None: all); `checkpoints` is how many a run writes to
+    `documents` is how many held-out documents are scored (None: each recipe's sample); `checkpoints` is how many a run writes to
     resume from; `records` is the URL of an object store for the records, or "" for the folder itself.
     """
 

@@ -20,7 +20,7 @@ import numpy as np
 from isoglot.core.errors import InputError, NoAnswerError, StoppedError
 from isoglot.core.recipe import Recipe
 from isoglot.train.checkpoint import Checkpoint, load, load_models, open_checkpoint, require_ids
-from isoglot.train.evaluate import Evaluation, Evaluator, eval_set
+from isoglot.train.evaluate import Evaluation, Evaluator
 from isoglot.train.model import Transformer
 from isoglot.train.parallel import Placement
 from isoglot.train.program import DTYPES, Program, State, program
@@ -102,17 +102,15 @@ def train_pack(
     state = place.put_state(state)
     evaluate = sorted({*recipes[0].evaluate, run.steps})
     keep = {*settings.keep, run.steps}
-    evaluator = Evaluator(
-        shards, shards.languages, recipes[0].data.sequence, settings.evaluation, DTYPES[recipes[0].precision]
-    )
-    found, scored_as = folder.rows_until(start), eval_set(shards, settings.evaluation)
+    evaluator = _evaluator(run, shards, settings)
+    found = folder.rows_until(start)
     waiting: list[jax.Array] = []
     told = time.monotonic()
 
     for step in range(start, run.steps + 1):
-        known = any((row["step"], row["eval_set"]) == (step, scored_as) for row in found)
-        if step in evaluate and not known:
-            found += _evaluate(run, evaluator, place.fetch(state.model), step, shards, scored_as)
+        wanted = _unscored(run, evaluator, step, shards, found) if step in evaluate else []
+        if any(wanted):
+            found += _evaluate(run, evaluator, place.fetch(state.model), step, shards, wanted)
         if step > start and (step in keep or (settings.every and step % settings.every == 0)):
             losses = _collect(losses, waiting, step)
             folder.keep(step, place.fetch(state), losses, found, keep)
@@ -134,7 +132,7 @@ def train_pack(
             )
 
     folder.finish(losses, found)
-    results = _results(run, home, place.fetch(state.model), found, losses, scored_as)
+    results = _results(run, home, place.fetch(state.model), found, losses, evaluator.names)
     place.wait()
     return results
 
@@ -224,20 +222,50 @@ def _check_trunk(recipe: Recipe, trunk: Checkpoint) -> None:
         )
 
 
+def _evaluator(run: Program, shards: Any, settings: Settings) -> Evaluator:
+    """What scores every run of a program, each on its languages."""
+    recipe, there = run.recipes[0], tuple(shards.languages)
+    wanted = {name for member in run.recipes for name in member.scored(there)}
+    return Evaluator(
+        shards,
+        [name for name in there if name in wanted],
+        recipe.data.sequence,
+        settings.evaluation,
+        DTYPES[recipe.precision],
+        recipe.scoring,
+    )
+
+
+def _unscored(
+    run: Program, evaluator: Evaluator, step: int, shards: Any, found: list[dict[str, Any]]
+) -> list[tuple[str, ...]]:
+    """Languages of each run that no row has for a step, on the text that is scored now."""
+    known = {(row["run"], row["step"], row["language"], row["eval_set"]) for row in found}
+    names = evaluator.names
+    return [
+        tuple(
+            label
+            for label in recipe.scored(tuple(shards.languages))
+            if (recipe.name, step, label, names[label]) not in known
+        )
+        for recipe in run.recipes
+    ]
+
+
 def _evaluate(
-    run: Program, evaluator: Evaluator, models: Any, step: int, shards: Any, scored_as: str
+    run: Program, evaluator: Evaluator, models: Any, step: int, shards: Any, wanted: list[tuple[str, ...]]
 ) -> list[dict[str, Any]]:
     vocabulary = shards.vocabulary.fingerprint
     found = []
     for at, (recipe, loader) in enumerate(zip(run.recipes, run.loaders, strict=True)):
         model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
-        scores = evaluator.scores(model)
+        scores = evaluator.scores(model, wanted[at])
         for score in scores:
             if not math.isfinite(score.nats_per_token):
                 raise NoAnswerError(
                     f"loss of {score.language} is not a number at step {step}: lower the learning rate or warm up longer"
                 )
-        found += rows(recipe, loader, step, scores, vocabulary, scored_as)
+        found += rows(recipe, loader, step, scores, vocabulary)
     return found
 
 
@@ -256,11 +284,20 @@ def _collect(losses: np.ndarray, waiting: list[jax.Array], step: int) -> np.ndar
 
 
 def _results(
-    run: Program, home: Path, models: Any, found: list[dict[str, Any]], losses: np.ndarray, scored_as: str
+    run: Program,
+    home: Path,
+    models: Any,
+    found: list[dict[str, Any]],
+    losses: np.ndarray,
+    names: dict[str, str],
 ) -> list[Trained]:
     results = []
     for at, recipe in enumerate(run.recipes):
         model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
-        mine = [row for row in found if (row["run"], row["eval_set"]) == (recipe.name, scored_as)]
+        mine = [
+            row
+            for row in found
+            if row["run"] == recipe.name and row["eval_set"] == names.get(row["language"])
+        ]
         results.append(Trained(recipe, home, model, mine, losses[at] if run.packed else losses))
     return results

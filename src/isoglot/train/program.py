@@ -160,4 +160,6 @@ def shared_by_pack(recipe: Recipe) -> dict[str, Any]:
         "clip": optimiser.clip,
         "weight_decay": optimiser.weight_decay,
         "evaluate": recipe.evaluate,
+        "sample": recipe.scoring.sample,
+        "window": recipe.scoring.window,
     }

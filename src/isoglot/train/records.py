@@ -21,7 +21,7 @@ OTHER_UNITS = ("nats_per_token", "bits_per_unit", "unigram_normalised")
 
 
 def rows(
-    recipe: Recipe, loader: Loader, step: int, scores: list[Score], vocabulary: str, eval_set: str
+    recipe: Recipe, loader: Loader, step: int, scores: list[Score], vocabulary: str
 ) -> list[dict[str, Any]]:
     """Rows of the run table for one evaluation of a run, a language each."""
     run = {**_model(recipe), **_data(recipe, loader, step), **_optimiser(recipe, step), **_start(recipe)}
@@ -29,7 +29,7 @@ def rows(
     run["flops"] = (recipe.base.flops if recipe.base else 0.0) + (
         six_nd(params, _own_tokens(recipe, step)) if step else 0.0
     )
-    fixed = {"vocabulary": short(vocabulary), "eval_set": eval_set, "split": "held_out"}
+    fixed = {"vocabulary": short(vocabulary), "split": "held_out"}
     return [{**run, **fixed, **_losses(score)} for score in scores]
 
 
@@ -121,12 +121,19 @@ def _start(recipe: Recipe) -> dict[str, Any]:
 
 def _losses(score: Score) -> dict[str, Any]:
     found: dict[str, Any] = {
+        "eval_set": score.eval_set,
         "language": score.language,
         "loss": score.bits_per_byte,
         "loss_unit": "bits_per_byte",
         "loss_se": score.bits_per_byte_se,
+        "loss_sampling_se": score.sampling_se,
         "bytes_per_token": score.bytes_per_token,
     }
     for name in OTHER_UNITS:
         found[name], found[f"{name}_se"] = getattr(score, name), getattr(score, f"{name}_se")
-    return found | {"eval_documents": score.documents, "eval_tokens": score.tokens, "eval_units": score.units}
+    return found | {
+        "eval_documents": score.documents,
+        "held_out_documents": score.held_documents,
+        "eval_tokens": score.tokens,
+        "eval_units": score.units,
+    }
