@@ -32,6 +32,11 @@ def main() -> int:
 
 def work(folder: Path, signals: bool = True, **options: Any) -> int:
     """Walk a sweep's list with the training runner; the exit code of a worker."""
+    from isoglot.sweep.compiled import keep_compiled, remove_halves
+
+    # Before anything numerical is imported: JAX reads these settings when it starts.
+    remove_halves(keep_compiled())
+
     from isoglot.core.errors import StoppedError
     from isoglot.sweep.folder import SweepFolder
     from isoglot.sweep.training import Training
