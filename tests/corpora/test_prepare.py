@@ -172,9 +172,11 @@ def test_held_out_text_that_training_repeats_is_counted(tmp_path: Path) -> None:
     corpus = prepare(Repeats(), tmp_path / "made", ["eng"])
     entry = corpus.manifest["languages"]["eng"]
     held = entry["held_out"]["documents"]
-    assert entry["held_out_text_in_training"] == {"documents": held, "passages": held, "bytes": held * 36}
+    found = entry["held_out_text_in_training"]
+    assert [found[name] for name in ("documents", "passages", "bytes")] == [held, held, held * 36]
+    assert 0 < found["grams"] < 1
     clean = prepare(Parallel(), tmp_path / "clean", ["eng"]).manifest["languages"]["eng"]
-    assert clean["held_out_text_in_training"] == {"documents": 0, "passages": 0, "bytes": 0}
+    assert clean["held_out_text_in_training"]["passages"] == 0
 
 
 def test_nothing_half_made_is_left(tmp_path: Path) -> None:

@@ -35,6 +35,14 @@ HeldOutDocumentsOption = Annotated[
     int | None,
     typer.Option("--held-out-documents", metavar="N", help="Hold out N documents a language instead."),
 ]
+ContainmentOption = Annotated[
+    float,
+    typer.Option(
+        "--containment",
+        metavar="PART",
+        help="Deal documents as one where one holds this part of the other's 8-grams; 0: each alone.",
+    ),
+]
 SeedOption = Annotated[int, typer.Option("--seed", help="Seed of the split.")]
 NearDuplicatesOption = Annotated[
     bool | None,
@@ -100,6 +108,7 @@ def fetch(
     ] = None,
     held_out: HeldOutOption = 0.05,
     held_out_documents: HeldOutDocumentsOption = None,
+    containment: ContainmentOption = 0.1,
     seed: SeedOption = 0,
     near_duplicates: NearDuplicatesOption = None,
     disjoint: DisjointOption = False,
@@ -115,7 +124,7 @@ def fetch(
     asked = _names(languages)
     source = requested([name], languages=asked, restricted=restricted, options=option_pairs(option or []))
     rules = {"near_duplicates": near_duplicates, "disjoint": disjoint, "rules": clean, "overwrite": overwrite}
-    hold_out = HoldOut(held_out, held_out_documents, seed)
+    hold_out = HoldOut(held_out, held_out_documents, seed, containment)
     _prepare(source, to or default_folder(name), asked, limit, as_json, hold_out=hold_out, **rules)
 
 
@@ -161,6 +170,7 @@ def prepare(
     option: OptionOption = None,
     held_out: HeldOutOption = 0.05,
     held_out_documents: HeldOutDocumentsOption = None,
+    containment: ContainmentOption = 0.1,
     seed: SeedOption = 0,
     near_duplicates: NearDuplicatesOption = None,
     disjoint: DisjointOption = False,
@@ -186,7 +196,15 @@ def prepare(
         licence=licence,
     )
     rules = {"near_duplicates": near_duplicates, "disjoint": disjoint, "rules": clean, "overwrite": overwrite}
-    _prepare(source, to, asked, limit, as_json, hold_out=HoldOut(held_out, held_out_documents, seed), **rules)
+    _prepare(
+        source,
+        to,
+        asked,
+        limit,
+        as_json,
+        hold_out=HoldOut(held_out, held_out_documents, seed, containment),
+        **rules,
+    )
 
 
 @app.command()

@@ -91,10 +91,12 @@ def _print_left_out(made: Corpus) -> None:
                 f"left out of {language} ({entry['passages_read']:,} passages read): {', '.join(parts)}"
             )
         leak = entry["held_out_text_in_training"]
-        if leak["passages"]:
+        if leak["passages"] or leak["grams"]:
+            worst = ", ".join(f"{key} {part:.0%}" for key, part in leak["worst"].items())
             typer.echo(
-                f"held-out text of {language} that stands in training text too: {leak['passages']:,} passages, "
-                f"documents with any: {leak['documents']:,}"
+                f"held-out text of {language} that stands in training text too: {leak['grams']:.2%} of its 8-grams "
+                f"({leak['gram_bytes']:.2%} of its bytes); whole passages: {leak['passages']:,}"
+                + (f"; most in {worst}" if worst else "")
             )
     for note in made.manifest["notes"]:
         typer.echo(note)

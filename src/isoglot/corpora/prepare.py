@@ -23,8 +23,10 @@ from isoglot.core.errors import InputError, nearest
 from isoglot.core.languages import parse_label
 from isoglot.corpora.budget import within
 from isoglot.corpora.clean import Cleaner, Cleaning, cleaning
+from isoglot.corpora.containment import components
 from isoglot.corpora.corpus import COLUMNS, Corpus, open_corpus
 from isoglot.corpora.disjoint import deal
+from isoglot.corpora.leaks import leaks
 from isoglot.corpora.manifest import (
     FORMAT,
     KIND,
@@ -123,7 +125,8 @@ class _Maker:
         """Write the languages' files and return the manifest."""
         staged = self._stage()
         documents = {language: staged[language].documents for language in self.languages}
-        held = held_out_documents(documents, self.options.hold_out)
+        groups = self._groups(staged)
+        held = held_out_documents(documents, self.options.hold_out, groups, self._kept(staged, groups))
         hands = {language: frozenset(sizes) for language, sizes in documents.items()}
         if self.options.disjoint:
             hands = deal(hands, held)
@@ -180,6 +183,39 @@ class _Maker:
         self.notes.append(f"near-duplicate documents (Jaccard {THRESHOLD:g} or more) were {what}: {why}")
         return wanted
 
+    def _groups(self, staged: dict[str, StagedLanguage]) -> dict[str, str]:
+        """Documents that are dealt as one, by containment in any language."""
+        threshold = self.options.hold_out.containment
+        if not threshold:
+            return {}
+        self.progress("looking for documents that hold parts of each other")
+        found = components(((one.language, one.texts()) for one in staged.values()), threshold)
+        if found:
+            self.notes.append(
+                f"documents that hold {threshold:.0%} of each other's 8-grams were dealt as one: {len(found):,} documents "
+                f"in {len(set(found.values())):,} groups"
+            )
+        return found
+
+    def _kept(self, staged: dict[str, StagedLanguage], groups: dict[str, str]) -> frozenset[str]:
+        """Groups that are too much of the text to be held out."""
+        sizes: dict[str, int] = {}
+        for one in staged.values():
+            for key, size in one.documents.items():
+                if key in groups:
+                    sizes[groups[key]] = sizes.get(groups[key], 0) + size.bytes
+        total = sum(size.bytes for one in staged.values() for size in one.documents.values())
+        found = frozenset(
+            group for group, size in sizes.items() if size > self.options.hold_out.largest * total
+        )
+        if found:
+            part = sum(sizes[group] for group in found) / total
+            self.notes.append(
+                f"{len(found)} of these groups are training text, since each is more than "
+                f"{self.options.hold_out.largest:.0%} of the text: {part:.1%} together"
+            )
+        return found
+
     def _keys(self, staged: StagedLanguage, hand: frozenset[str], held: frozenset[str]) -> list[str]:
         """Return the documents of a language in their final order, those beyond the limit left out."""
         keys = sorted(hand, key=order_key)
@@ -211,7 +247,7 @@ class _Maker:
             "dealt_to_other_languages": _total(sizes[key] for key in sizes.keys() - hand),
             "beyond_the_limit": _total(sizes[key] for key in hand.difference(keys)),
             "script_rule": staged.cleaner.script_rule,
-            "held_out_text_in_training": leaks(table),
+            "held_out_text_in_training": leaks(table, staged.language),
         }
 
 
@@ -233,22 +269,6 @@ def _table(staged: StagedLanguage, keys: list[str], held: frozenset[str]) -> pl.
         .select(list(COLUMNS))
         .collect()
     )
-
-
-def leaks(table: pl.DataFrame) -> dict[str, int]:
-    """Count the held-out documents that share a whole passage with training text, and those passages.
-
-    >>> rows = {"document": ["a", "b"], "split": ["train", "held_out"], "text": ["same", "same"]}
-    >>> leaks(pl.DataFrame(rows))
-    {'documents': 1, 'passages': 1, 'bytes': 4}
-    """
-    train = table.filter(pl.col("split") == TRAIN).select("text").unique()
-    shared = table.filter(pl.col("split") == HELD_OUT).join(train, on="text", how="semi")
-    return {
-        "documents": shared["document"].n_unique(),
-        "passages": shared.height,
-        "bytes": int(shared["text"].str.len_bytes().sum()),
-    }
 
 
 def _total(sizes: Iterable[Size]) -> dict[str, int]:

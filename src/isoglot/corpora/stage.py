@@ -53,12 +53,17 @@ class StagedLanguage:
         # A pattern with one file at least: an empty language is refused before.
         return pl.scan_parquet(sorted(self.folder.glob("*.parquet")), glob=False)
 
-    def remove_near_duplicates(self, threshold: float) -> None:
-        """Leave out later near-duplicate documents, and note how many and a few examples."""
+    def texts(self) -> dict[str, str]:
+        """The text of each document that is left, passages joined by newlines, in reading order."""
         frame = self.scan().select("document", "text").collect()
         joined = frame.group_by("document", maintain_order=True).agg(pl.col("text").str.join("\n"))
-        names = joined["document"].to_list()
-        found = near_duplicates(joined["text"].to_list(), threshold)
+        return {key: text for key, text in joined.iter_rows() if key in self.documents}
+
+    def remove_near_duplicates(self, threshold: float) -> None:
+        """Leave out later near-duplicate documents, and note how many and a few examples."""
+        texts = self.texts()
+        names = list(texts)
+        found = near_duplicates(list(texts.values()), threshold)
         sizes = [self.documents.pop(names[one.document]) for one in found]
         self.repeats = {
             "documents": len(found),

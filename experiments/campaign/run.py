@@ -1,0 +1,139 @@
+"""Starting the campaign, or going on with it: one worker of low priority, stage after stage, each run exactly once.
+
+A run that stands in the committed table is never trained again, even where the sweep's folder is gone. A base is made
+again if runs that continue it are open: its losses and weights must then be those that were recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.campaign import blocks, texts
+from experiments.campaign.stages import Stage, stages
+from experiments.campaign.table import Table, collect, keep_base
+from isoglot.core.errors import InputError
+from isoglot.core.recipe import Recipe
+from isoglot.core.wish import Start, Text
+from isoglot.sweep.driver import run_sweep
+from isoglot.sweep.folder import Conditions, SweepFolder, add_design, add_places
+from isoglot.sweep.local import LocalWorkers
+from isoglot.train.checkpoint import open_checkpoint
+
+LOWEST_PRIORITY = 19
+ROOT = Path(__file__).parents[2]
+
+
+def commit_of(root: Path = ROOT) -> str:
+    """The commit of the code; InputError where files differ from it."""
+
+    def git(*words: str) -> str:
+        found = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
+        if found.returncode:
+            raise InputError(f"{root}: is no clone of the repository ({found.stderr.strip()}): run the campaign from one")
+        return found.stdout.strip()
+
+    if changed := git("status", "--porcelain", "--untracked-files=no"):
+        raise InputError(f"{root}: differs from its commit in {changed.split()[1]}: run the campaign from a clean clone")
+    return git("rev-parse", "HEAD")
+
+
+@dataclass
+class Campaign:
+    """A campaign at work: its folder, the committed table, the commit of the code, and the texts by name."""
+
+    home: Path
+    table: Table
+    commit: str
+    say: Callable[[str], None] = print
+    plan: Sequence[Stage] | None = None
+    text: Callable[[Path, tuple[str, ...]], dict[str, Text]] = texts.texts
+    base: Callable[[dict[str, Text]], list[Recipe]] = blocks.base
+
+    def __post_init__(self) -> None:
+        known = self.table.commit()
+        if known is not None and known != self.commit:
+            raise InputError(
+                f"the table's runs come from commit {known}, this code is {self.commit}: run from a clone at {known}"
+            )
+
+    @property
+    def sweep(self) -> Path:
+        """The folder of the sweep."""
+        return self.home / "sweep"
+
+    def run(self) -> None:
+        """Do every stage that is not done, collecting after each."""
+        with suppress(OSError):
+            os.nice(LOWEST_PRIORITY)
+        letters: dict[str, set[str]] = {}
+        for stage in self.plan or stages():
+            recipes = self._recipes(stage)
+            for recipe in recipes:
+                letters.setdefault(recipe.name, set()).add(stage.block)
+            self._train(stage, recipes)
+            count = collect(self.sweep, letters, self.commit, self.table) if self.sweep.is_dir() else 0
+            self.say(f"{stage.name}: {len(recipes)} runs; the table has {count}")
+
+    def _recipes(self, stage: Stage) -> list[Recipe]:
+        found = self.text(self.home, stage.texts)
+        return stage.recipes(found, self._start(found) if stage.continues else None)
+
+    def _start(self, found: dict[str, Text]) -> Start:
+        """The base as it is recorded, else as it lies in the sweep."""
+        recipe = self.base(found)[0]
+        return self.table.start(recipe) or keep_base(self.table, recipe, self._folder(self.sweep, recipe))
+
+    def _train(self, stage: Stage, recipes: list[Recipe]) -> None:
+        done = self.table.done()
+        left = [recipe for recipe in recipes if recipe.name not in done]
+        if not left:
+            return
+        bases = {recipe.base.weights: self._base(stage) for recipe in left if recipe.base is not None}
+        self._sweep(self.sweep, left, stage, bases)
+
+    def _sweep(self, home: Path, recipes: list[Recipe], stage: Stage, bases: dict[str, Path]) -> None:
+        sweep = add_design(home, recipes, Conditions())
+        places = {text.shards: self.home / "shards" / name for name, text in self.text(self.home, stage.texts).items()}
+        add_places(home, places, bases)
+        status = run_sweep(SweepFolder(sweep.home), LocalWorkers(home, uuid.uuid4().hex[:8]), 1, self._tell)
+        if status.count("failed"):
+            raise InputError(f"{home}: {status.count('failed')} runs failed: see isoglot sweep status {home}")
+
+    def _tell(self, status: Any) -> None:
+        """Called twice a second: nothing worth a line."""
+
+    def _base(self, stage: Stage) -> Path:
+        """The checkpoint of the base: as it lies in the sweep, or made again and compared with what is recorded."""
+        found = self.text(self.home, stage.texts)
+        recipe = self.base(found)[0]
+        with suppress(InputError):
+            return open_checkpoint(self._folder(self.sweep, recipe)).folder
+        self.say(f"base {recipe.name}: its checkpoint is gone, it is made again")
+        again = self.home / "bases"
+        self._sweep(again, [recipe], stage, {})
+        self._require_same(again, recipe)
+        return open_checkpoint(self._folder(again, recipe)).folder
+
+    def _require_same(self, again: Path, recipe: Recipe) -> None:
+        record = next(body for body in SweepFolder(again).records().bodies if body["run"] == recipe.name)
+        now = {row["language"]: row["loss"] for row in record["rows"] if row["step"] == recipe.steps}
+        before, start = self.table.losses(recipe.name), self.table.start(recipe)
+        same = start is not None and record["weights"] == start.base.weights
+        if now != before or not same:
+            raise InputError(
+                f"base {recipe.name} was recorded with losses {before} and has {now} now: its continued runs need the "
+                "weights that were recorded, so use the machine and versions that they were made with"
+            )
+
+    def _folder(self, home: Path, recipe: Recipe) -> Path:
+        unit = next((unit for unit in SweepFolder(home).units if recipe.name in unit.members), None)
+        if unit is None:
+            raise InputError(f"{home}: has no run {recipe.name}")
+        return SweepFolder(home).run_folder(unit) / recipe.name

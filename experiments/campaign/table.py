@@ -1,0 +1,144 @@
+"""The campaign's table: rows of all finished runs with what they came from, and what is read back from it.
+
+    runs.parquet     rows of the run table, with `blocks`, `commit`, `finished`, `seconds`, `device` and `versions`
+    recipes.parquet  the recipe of every run, and the blocks that it belongs to
+    bases.json       what a continued run needs to know of a base: shape, cost, fingerprint of the weights
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from isoglot.core.canonical import canonical_json
+from isoglot.core.errors import InputError
+from isoglot.core.recipe import Base, Recipe
+from isoglot.core.recipe_tree import recipe_from_dict
+from isoglot.core.shapes import Shape
+from isoglot.core.wish import Start
+from isoglot.sweep.folder import SweepFolder
+from isoglot.train.build import start_of
+from isoglot.train.checkpoint import open_checkpoint
+
+HERE = Path(__file__).parent
+# Seconds of a unit stand on each of its runs: what a run took is its part by tokens.
+PROVENANCE = ("blocks", "commit", "finished", "unit", "unit_seconds", "device", "versions")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The committed table: a folder with the three files, any of which may not be there yet."""
+
+    folder: Path = HERE
+
+    @property
+    def rows(self) -> pl.DataFrame | None:
+        """Rows of all runs."""
+        path = self.folder / "runs.parquet"
+        return pl.read_parquet(path) if path.is_file() else None
+
+    def done(self) -> set[str]:
+        """Names of the runs that stand in the table."""
+        rows = self.rows
+        return set() if rows is None else set(rows["run"].to_list())
+
+    def commit(self) -> str | None:
+        """The commit that all runs of the table come from; InputError for several."""
+        rows = self.rows
+        found = [] if rows is None else sorted(set(rows["commit"].to_list()))
+        if len(found) > 1:
+            raise InputError(f"{self.folder / 'runs.parquet'}: has runs of commits {', '.join(found)}: keep those of one")
+        return found[0] if found else None
+
+    def start(self, recipe: Recipe) -> Start | None:
+        """What continuing a run of the table needs to know of it, if it is written there."""
+        path = self.folder / "bases.json"
+        tree = json.loads(path.read_text()).get(recipe.name) if path.is_file() else None
+        if tree is None:
+            return None
+        facts = tree["base"]
+        base = Base(**{**facts, "shares": tuple(map(tuple, facts["shares"]))})
+        return Start(Shape(**tree["shape"]), base, f"base {recipe.name}")
+
+    def losses(self, run: str) -> dict[str, float]:
+        """The last losses of a run by language."""
+        rows = self.rows
+        assert rows is not None
+        mine = rows.filter(pl.col("run") == run)
+        last = mine.filter(pl.col("step") == pl.col("step").max())
+        return dict(zip(last["language"].to_list(), last["loss"].to_list(), strict=True))
+
+
+def collect(home: Path, blocks: Mapping[str, set[str]], commit: str, table: Table) -> int:
+    """Add the finished runs of a sweep to the table; runs that it has stay as they are. How many it has now.
+
+    `blocks` are the letters of each run's blocks. Raises InputError for rows of another commit, and for a run whose
+    record says other losses than the table.
+    """
+    if (known := table.commit()) not in (None, commit):
+        raise InputError(f"the table's runs come from commit {known}, these from {commit}: keep to one")
+    rows, recipes = [], []
+    for body in SweepFolder(home).records().bodies:
+        name = body["run"]
+        facts = {
+            "blocks": ",".join(sorted(blocks.get(name, set()))),
+            "commit": commit,
+            "finished": body["timing"]["finished"],
+            "unit": body["unit"]["name"],
+            "unit_seconds": body["timing"]["unit_seconds"],
+            "device": body["environment"]["device"],
+            "versions": json.dumps(body["environment"]["versions"], sort_keys=True),
+        }
+        rows += [{**row, **facts} for row in body["rows"]]
+        recipes.append({"run": name, "recipe": canonical_json(recipe_from_dict(body["recipe"])).decode()})
+    if rows:
+        _write(table, rows, recipes)
+    return len(table.done())
+
+
+def _write(table: Table, rows: list[dict[str, Any]], recipes: list[dict[str, Any]]) -> None:
+    frame = pl.DataFrame(rows, infer_schema_length=None)
+    old = table.rows
+    if old is not None:
+        _require_equal(old, frame)
+        fresh = frame.filter(~pl.col("run").is_in(old["run"].unique().implode()))
+        frame = pl.concat([old, fresh], how="diagonal_relaxed") if fresh.height else old
+    frame = frame.select(sorted(frame.columns, key=lambda name: (name.startswith(("share", "realised", "unique", "init_share")), 0)))
+    _replace(frame.sort("run", "step", "language"), table.folder / "runs.parquet")
+    path = table.folder / "recipes.parquet"
+    known = [pl.read_parquet(path)] if path.is_file() else []
+    both = pl.concat([*known, pl.DataFrame(recipes)]).unique("run", keep="first", maintain_order=True)
+    _replace(both.sort("run"), path)
+
+
+def _require_equal(old: pl.DataFrame, new: pl.DataFrame) -> None:
+    """Refuse to go on where a run stands in the table with other losses than in its record."""
+    keys = ["run", "step", "language"]
+    both = old.select(*keys, "loss").join(new.select(*keys, "loss"), on=keys, suffix="_now")
+    if (wrong := both.filter(pl.col("loss") != pl.col("loss_now"))).height:
+        first = wrong.row(0, named=True)
+        raise InputError(
+            f"run {first['run']} has loss {first['loss']} of {first['language']} in the table, {first['loss_now']} in its "
+            "record: it was trained twice; find out why before collecting"
+        )
+
+
+def _replace(frame: pl.DataFrame, path: Path) -> None:
+    partial = path.with_suffix(".partial")
+    frame.write_parquet(partial, compression="zstd", compression_level=19)
+    partial.rename(path)
+
+
+def keep_base(table: Table, recipe: Recipe, run: Path) -> Start:
+    """Write what continuing a finished run needs to know of it beside the table."""
+    path = table.folder / "bases.json"
+    tree = json.loads(path.read_text()) if path.is_file() else {}
+    start = start_of(open_checkpoint(run))
+    tree[recipe.name] = {"shape": asdict(start.shape), "base": asdict(start.base)}
+    path.write_text(json.dumps(tree, indent=1, sort_keys=True) + "\n")
+    return start
