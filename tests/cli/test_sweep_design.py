@@ -77,6 +77,17 @@ def test_a_dry_run_prints_every_run_with_its_cost(home: Path) -> None:
     assert "GB of checkpoints and records" in said
 
 
+def test_budgets_say_what_they_count(home: Path) -> None:
+    asked = ("isoflop", "budgets=2e9", "shapes=2x32,2x64,3x64", *SMALL, "--shards", home / "shards", "--no-calibrate", "--dry-run")  # fmt: skip
+    said = run(*asked)
+    assert "budgets count FLOPs as 6nd" in said and "exactly (attention and head counted)" in said
+    found = json.loads(run(*asked, "flops=exact", "--json"))
+    assert found["budget_flops"] == "exact"
+    for one in found["runs"]:
+        assert one["flops_exact"] == pytest.approx(2e9, rel=0.05)
+        assert one["flops_exact"] > 1.02 * one["flops"]
+
+
 def test_json_holds_the_runs_the_totals_and_the_estimate(home: Path) -> None:
     found = json.loads(
         run(

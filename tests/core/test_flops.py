@@ -1,7 +1,8 @@
 import pytest
 
 from isoglot.core.errors import InputError
-from isoglot.core.flops import FLOP_CONVENTIONS, flops_per_token, six_nd, training_flops
+from isoglot.core.flops import EXACT, FLOP_CONVENTIONS, flops_per_token, six_nd, training_flops
+from isoglot.core.ladder import shape_named
 from isoglot.core.shapes import Shape, atlas_scale, count_parameters
 
 # Hoffmann et al. (2203.15556), Table A4: layers, width, ffn, heads, k/q size, N in millions, FLOPs / 6ND.
@@ -63,6 +64,38 @@ def test_attention_is_six_sequence_width_depth():
     assert doubled - flops_per_token(shape, "with_attention", SEQUENCE) == extra
 
 
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+def test_exact_flops_are_those_of_a_hand_count(gated, tied):
+    """Product by product, over one sequence of three tokens."""
+    shape = Shape(layers=2, width=8, ffn=16, heads=2, head_width=3, vocabulary=100, gated=gated, tied=tied)
+    projections = 3 * (2 * 8 * 6) + 2 * 6 * 8
+    feed_forward = (3 if gated else 2) * (2 * 8 * 16)
+    head = 2 * 8 * 100
+    seen = 1 + 2 + 3
+    scores_and_mix = 2 * 2 * 6 * seen
+    forward = 3 * (2 * (projections + feed_forward) + head) + 2 * scores_and_mix
+    assert 3 * flops_per_token(shape, EXACT, 3) == 3 * forward
+
+
+@pytest.mark.parametrize(
+    ("sequence", "ratios"),
+    [
+        (256, {"2x32": 1.28, "3x96": 1.16, "4x128": 1.13, "6x256": 1.07}),
+        (128, {"2x32": 1.14, "3x96": 1.08, "4x128": 1.07, "6x256": 1.04}),
+    ],
+)
+def test_six_nd_is_short_at_small_sizes(sequence, ratios):
+    """By Porian's count to two digits; the exact one has no norms and a key more, and is within 0.2 % of it."""
+    for name, ratio in ratios.items():
+        shape = shape_named(name, 1024, True)
+        product, with_attention, exact = (
+            flops_per_token(shape, convention, sequence) for convention in ("6nd", "with_attention", EXACT)
+        )
+        assert round(with_attention / product, 2) == ratio
+        assert exact == pytest.approx(with_attention, rel=2e-3) and exact != with_attention
+
+
 def test_a_run_costs_its_tokens():
     for convention in FLOP_CONVENTIONS:
         shape = atlas_scale(4).shape
@@ -71,7 +104,9 @@ def test_a_run_costs_its_tokens():
 
 def test_bad_input_is_refused():
     shape = atlas_scale(0).shape
-    with pytest.raises(InputError, match="use one of 6nd, 6nd_non_embedding, with_attention, chinchilla"):
+    with pytest.raises(
+        InputError, match="use one of 6nd, 6nd_non_embedding, with_attention, chinchilla, matrix_products"
+    ):
         flops_per_token(shape, "8nd")
     with pytest.raises(InputError, match="sequence is 0"):
         flops_per_token(shape, "chinchilla", 0)

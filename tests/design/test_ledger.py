@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from isoglot.core.flops import six_nd
+from isoglot.core.flops import EXACT, six_nd, training_flops
 from isoglot.core.shapes import count_parameters
 from isoglot.core.wish import Wish, recipe_of
 from isoglot.design import ledger
@@ -45,6 +45,21 @@ def test_epochs_count_whole_sequences_under_caps_and_clones_together() -> None:
 def test_tokens_of_a_language_follow_the_stages() -> None:
     recipe = recipe_of(Wish(tokens=4096 * 10, stages="eng=1@0.25; fra=1@0.75", batch=16), PAIR)
     assert language_tokens(recipe) == {"eng": 4096 * 2, "fra": 4096 * 8}
+
+
+def test_the_exact_count_stands_beside_six_nd_and_is_saved_alike() -> None:
+    """With 1,024 ids and sequences of 256 a 2x32 costs 1.27 times 6 N D exactly: the head is in N, attention is not."""
+    runs = grid(PAIR, Wish(), shapes=("2x32",), tokens=(1e6, 2e6))
+    costs = ledger(runs)
+    short, long = costs.costs
+    assert short.exact == training_flops(runs[0].shape, runs[0].tokens, EXACT, 256)
+    assert round(short.exact / short.flops, 2) == 1.27
+    assert short.saved_exact == pytest.approx(
+        training_flops(runs[0].shape, runs[0].stable_steps * 4096, EXACT, 256), rel=1e-12
+    )
+    total = costs.to_dict()["total"]
+    assert total["spent_exact"] == pytest.approx(short.exact - short.saved_exact + long.exact, rel=1e-12)
+    assert (total["flops_convention"], total["flops_exact_convention"]) == ("6nd", "matrix_products")
 
 
 def test_plain_values_hold_every_run_and_the_totals() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from isoglot.core.errors import InputError
-from isoglot.core.flops import six_nd
+from isoglot.core.flops import EXACT, six_nd, training_flops
 from isoglot.core.shapes import count_parameters
 from isoglot.core.wish import Wish
 from isoglot.design.grid import grid
@@ -30,6 +30,23 @@ def test_a_profile_spends_its_budget_within_a_step(budgets: list[float], batch: 
         over = six_nd(params, run.tokens) - budgets[at // 3]
         assert abs(over) <= six_nd(params, batch * 128) * 0.500001
         assert abs(over) <= 0.0500001 * budgets[at // 3]
+
+
+def test_a_profile_by_the_exact_count_spends_it_alike_at_every_size() -> None:
+    """Budgets in 6 N D give small sizes more compute than large ones: 19 % between 2x32 and 6x256."""
+    wish, shapes = Wish(batch=1), ("2x32", "4x128", "6x256")
+    spent = {
+        flops: [
+            training_flops(run.shape, run.tokens, EXACT, 256)
+            for run in isoflop(PAIR, wish, budgets=(1e13,), shapes=shapes, flops=flops)
+        ]
+        for flops in ("6nd", "exact")
+    }
+    assert spent["exact"] == pytest.approx([1e13] * 3, rel=5e-3)
+    assert spent["6nd"][0] / spent["6nd"][2] == pytest.approx(1.19, abs=0.01)
+    # The ratios are tokens a parameter by the same count.
+    for run in isoflop(PAIR, wish, budgets=(1e13,), ratios=(5.0, 80.0), flops="exact"):
+        assert 4.99 <= run.tokens / count_parameters(run.shape, "total") <= 80.1
 
 
 @settings(deadline=None)

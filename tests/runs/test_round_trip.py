@@ -26,11 +26,12 @@ def tables(draw: st.DrawFn) -> Runs:
     def column(values: st.SearchStrategy[Any]) -> list[Any]:
         return [draw(values) for _ in range(count)]
 
+    sizes, seen_tokens = column(st.integers(1000, 10**12)), column(POSITIVE)
     table = {
         "run": [f"run {row}" for row in range(count)],
         "language": column(st.sampled_from(["fr", "eng#2", "github", "zho_Hant"])),
-        "params": column(st.integers(1000, 10**12)),
-        "tokens": column(POSITIVE),
+        "params": sizes,
+        "tokens": seen_tokens,
         "loss": column(POSITIVE),
         "step": column(st.one_of(st.none(), st.integers(0, 2**53))),
         "loss_se": column(st.one_of(st.none(), st.floats(0, 1))),
@@ -38,6 +39,10 @@ def tables(draw: st.DrawFn) -> Runs:
         "share.deu": [1 - share for share in shares],
         "unique.deu": column(st.one_of(st.none(), POSITIVE)),
         "lr_phase": column(st.sampled_from([None, "warmup", "decayed"])),
+        "flops_exact": column(st.one_of(st.none(), st.floats(1e30, 1e40))),
+        "flops_exact_own": column(st.one_of(st.none(), st.just(0.0), POSITIVE)),
+        "flops": [6.0 * size * seen for size, seen in zip(sizes, seen_tokens, strict=True)],
+        "flops_convention": column(st.sampled_from([None, "6nd", "matrix_products"])),
         "remark": column(st.one_of(st.none(), WORDS)),
         "measured": [draw(st.floats(-1e300, 1e300)), *column(EXTRA)[1:]],
         "flag": [True, *column(st.booleans())[1:]],

@@ -55,6 +55,59 @@ def test_only_missing_cells_are_derived() -> None:
     assert codes(runs, "derived")["flops"] == 1
 
 
+def test_derived_flops_say_what_they_are_beside_given_ones() -> None:
+    runs = read_runs({**BASE, "flops": [None, 1.3e18]})
+    assert runs.frame["flops_convention"].to_list() == ["6nd", None]
+    runs = read_runs({**BASE, "flops": [None, 1.3e18], "flops_convention": [None, "with_attention"]})
+    assert runs.frame["flops_convention"].to_list() == ["6nd", "with_attention"]
+    assert "flops_convention" not in read_runs(BASE).frame.columns
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"flops": [6e17, 1.2e18], "flops_convention": ["6nd", "8nd"]},
+            "row 2, column 'flops_convention': '8nd' is not one of 6nd, 6nd_non_embedding, with_attention, chinchilla, matrix_products",
+        ),
+        (
+            {"flops_convention": ["6nd", "chinchilla"]},
+            "row 2, column 'flops_convention': 'chinchilla', but the row has no flops; give them, or write 6nd to have "
+            "6 * params * tokens",
+        ),
+        (
+            {"flops": [2e18, 1.2e18], "flops_convention": ["6nd", "6nd"]},
+            "row 1: column 'flops' gives 2e+18 FLOPs, but 6 * params * tokens is 6e+17",
+        ),
+        (
+            {"flops": [2e17, 1.2e18], "flops_convention": ["matrix_products"] * 2},
+            "row 1: column 'flops' gives 2e+17 FLOPs, but 6 * params * tokens is 6e+17",
+        ),
+        (
+            {"flops_exact": [6e17, 5e17]},
+            "row 2: column 'flops_exact' gives 5e+17 FLOPs, fewer than half of 6 * params * tokens, 1.2e+18",
+        ),
+    ],
+)
+def test_flops_keep_to_their_convention(columns: dict[str, list[Any]], sentence: str) -> None:
+    with pytest.raises(RunTableError) as caught:
+        read_runs({**BASE, **columns}, name="t")
+    assert sentence in str(caught.value)
+
+
+def test_attention_may_cost_many_times_six_nd() -> None:
+    """A 2x32 with 1,024 ids on sequences of 2,048 costs 3.2 times 6 N D."""
+    runs = read_runs({**BASE, "flops": [1.92e18, 3.84e18], "flops_convention": ["matrix_products"] * 2})
+    assert codes(runs, "warnings") == {}
+    read_runs({**BASE, "flops": [1e17, 2e17], "flops_convention": ["6nd_non_embedding"] * 2})
+
+
+def test_tokens_do_not_follow_from_flops_that_count_attention() -> None:
+    table = without("tokens", flops=[6e17, 1.2e18], flops_convention=["6nd", "with_attention"])
+    with pytest.raises(RunTableError, match="row 2, column 'tokens': empty"):
+        read_runs(table)
+
+
 def test_missing_identity_is_assumed_and_counted() -> None:
     runs = read_runs(without("run", run_id=["x", "y"]))
     assert runs.frame["run"].to_list() == ["1", "2"]

@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from isoglot.core.errors import InputError, NoAnswerError
+from isoglot.core.flops import EXACT, training_flops
 from isoglot.core.recipe import Base, Optimiser, Recipe, Stage
 from isoglot.core.recipe_tree import recipe_from_dict
 from isoglot.core.scoring import Scoring
@@ -88,6 +89,8 @@ def test_rows_enter_the_run_table(whole: Any) -> None:
     assert runs.loss_unit == "bits_per_byte"
     assert 0 < last["loss"] < 8.2
     assert last["flops"] == 6 * last["params"] * last["tokens"]
+    assert last["flops_convention"] == "6nd"
+    assert last["flops_exact"] == training_flops(whole.recipe.shape, last["tokens"], EXACT, 32)
 
 
 @pytest.mark.parametrize("step", [1, 5, 7, 11])
@@ -234,6 +237,10 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
     }
     assert first["synA"]["tokens"] == first["synA"]["init_tokens"] == whole.recipe.tokens
     assert first["synA"]["flops"] == 1e9
+    # How long the base's sequences were is not known, so what it has cost exactly is not either.
+    assert first["synA"]["flops_exact"] is None and first["synA"]["flops_exact_own"] == 0
+    own = training_flops(recipe.shape, recipe.tokens, EXACT, 32)
+    assert found.rows[-1]["flops_exact"] is None and found.rows[-1]["flops_exact_own"] == own
     assert first["synA"]["cluster"] == ended["synA"]["cluster"]
     assert found.rows[-1]["loss"] < ended[found.rows[-1]["language"]]["loss"]
     with pytest.raises(InputError, match="give their checkpoint"):

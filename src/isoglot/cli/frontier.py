@@ -44,6 +44,14 @@ def frontier_command(
     tolerance: Annotated[
         float, typer.Option("--tolerance", help="Approach 2: runs within this of ln C form one budget.")
     ] = 0.1,
+    flops: Annotated[
+        str,
+        typer.Option(
+            "--flops",
+            metavar="table|6nd|exact",
+            help="How C is counted: as the table does, 6 N D, or its column flops_exact.",
+        ),
+    ] = "table",
     bootstrap: Annotated[int, typer.Option("--bootstrap", min=0, help="Cluster-bootstrap draws.")] = 500,
     seed: SeedOption = 0,
     level: LevelOption = 0.9,
@@ -68,11 +76,12 @@ def frontier_command(
             last=last,
             curve=curve,  # type: ignore[arg-type]
             tolerance=tolerance,
+            flops=flops,  # type: ignore[arg-type]
             bootstrap=bootstrap,
             seed=seed,
         )
         data = found.to_dict(level)
-        data["budgets"] = [found.at(flops, level).to_dict() for flops in budget or ()]
+        data["budgets"] = [found.at(each, level).to_dict() for each in budget or ()]
     if as_json:
         print_json(data)
     else:
@@ -80,7 +89,10 @@ def frontier_command(
 
 
 def _print(data: dict[str, Any]) -> None:
-    typer.echo(f"approach {data['approach']} on {data['source']}, N {data['params_convention']}")
+    typer.echo(
+        f"approach {data['approach']} on {data['source']}, N {data['params_convention']}, "
+        f"C {data['flops_convention']} ({data['flops_source']})"
+    )
     for reason, count in data["left_out"].items():
         typer.echo(f"left out: {count}, {reason}")
     if data["draws_lost"]:

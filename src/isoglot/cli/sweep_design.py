@@ -72,6 +72,8 @@ def design_command(
     if as_json:
         report = {"design": design.name, "knobs": dict(design.knobs), "duplicates": design.duplicates}
         report["cautions"] = cautions(design.recipes)
+        if convention := _budget_flops(design):
+            report["budget_flops"] = convention
         return print_json({**report, **costs.to_dict(), "estimate": found.to_dict()})
     _print(design, costs, texts, found)
     if out is not None:
@@ -170,15 +172,18 @@ def _print(design: Design, costs: Ledger, texts: dict[str, str], found: Estimate
     from isoglot.design import cautions
 
     left = ["run", "shape", "shares", "seed", "starts", *(["text"] if len(texts) > 1 else [])]
-    columns = (*left, "params", "tokens", "steps", "epochs", "FLOPs", "by a trunk")
+    columns = (*left, "params", "tokens", "steps", "epochs", "6 N D", "by a trunk", "exact")
     print_table(design.name, columns, [_row(cost, texts) for cost in costs.costs], left=len(left), whole=1)
     typer.echo(
         f"{len(costs.costs)} runs{_duplicates(design)}, {costs.tokens:,} tokens; {number(costs.flops, 3)} FLOPs, of which "
-        f"shared trunks save {number(costs.saved, 3)}: {number(costs.spent, 3)}"
+        f"shared trunks save {number(costs.saved, 3)}: {number(costs.spent, 3)} as 6 N D, {number(costs.spent_exact, 3)} "
+        "exactly (attention and head counted)"
     )
     typer.echo(_steps(costs))
     for line in cautions(design.recipes):
         typer.echo(f"caution: {line}")
+    if convention := _budget_flops(design):
+        typer.echo(f"budgets count FLOPs as {convention}")
     if costs.most_epochs > 1:
         typer.echo(f"text is repeated: up to {number(costs.most_epochs, 3)} epochs")
     if found.hours is not None:
@@ -201,6 +206,14 @@ def _steps(costs: Ledger) -> str:
     return f"{ranges[0]} steps a run, {ranges[1]} tokens a step"
 
 
+def _budget_flops(design: Design) -> str | None:
+    """How the budgets of a design count FLOPs; None where it has none."""
+    from isoglot.design import DESIGNS
+
+    default = {knob.name: knob.default for knob in DESIGNS[design.name].knobs}.get("flops")
+    return dict(design.knobs).get("flops", default)
+
+
 def _row(cost: Cost, texts: dict[str, str]) -> tuple[str, ...]:
     from isoglot.cli.display import number
 
@@ -218,6 +231,7 @@ def _row(cost: Cost, texts: dict[str, str]) -> tuple[str, ...]:
         " ".join(f"{name} {number(count, 2)}" for name, count in cost.epochs.items()),
         number(cost.flops, 3),
         number(cost.saved, 3) if cost.saved else "",
+        number(cost.exact, 3),
     )
 
 

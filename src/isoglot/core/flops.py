@@ -3,13 +3,21 @@
 Compute is an axis of every scaling law, and papers measure it differently. Each convention here is FLOPs a
 token, forward and backward, so a run costs that times its tokens:
 
-    6nd                 6 N, N with embeddings (ATLAS; Chinchilla's approximation) 6nd_non_embedding   6 N,
-    N without embeddings (Kaplan's compute, norms included) with_attention      6 N + 6 s a L, N without the
-    input table but with the head (Porian et al., 2406.19146) chinchilla          every multiplication of
-    Hoffmann et al. (2203.15556), App. F
+    6nd                 6 N, N with embeddings (ATLAS; Chinchilla's approximation)
+    6nd_non_embedding   6 N, N without embeddings, norms included (Kaplan's compute)
+    with_attention      6 N + 6 s a L, N without the input table but with the head (Porian et al., 2406.19146)
+    chinchilla          every multiplication of Hoffmann et al. (2203.15556), App. F
+    matrix_products     6 M + 6 (s + 1) a L, M the weights of every matrix that a token is multiplied with: `EXACT`
 
 with s the sequence length, a = heads x head_width (equal to the width in Porian's shapes) and L layers.
 Repeating data, activation recomputation and the optimiser step are not counted.
+
+`matrix_products` is the exact count of what a causal model needs. A product of a token with a matrix of m weights
+costs 2 m forward and 4 m backward, for the gradients of its input and of its weights. M holds the projections of
+attention, the feed-forward (three matrices if gated) and the head, tied or not; the input lookup is no product, and
+norms, softmax and activations are none. The token at place t (1 to s) is scored against the t tokens that it sees and
+mixes as many: (s + 1) / 2 in the mean, 2 a FLOPs each for score and mix, and twice that backward. So the masked half
+of the square is not counted; a kernel that computes it, wholly or by blocks, does more than this.
 """
 
 from __future__ import annotations
@@ -19,8 +27,10 @@ from typing import Literal, get_args
 from isoglot.core.errors import InputError
 from isoglot.core.shapes import Shape, count_parameters
 
-FlopConvention = Literal["6nd", "6nd_non_embedding", "with_attention", "chinchilla"]
+FlopConvention = Literal["6nd", "6nd_non_embedding", "with_attention", "chinchilla", "matrix_products"]
 FLOP_CONVENTIONS: tuple[str, ...] = get_args(FlopConvention)
+# The convention of what run tables, ledgers and designs call exact.
+EXACT: FlopConvention = "matrix_products"
 
 
 def six_nd(params: float, tokens: float) -> float:
@@ -56,6 +66,9 @@ def flops_per_token(shape: Shape, convention: FlopConvention, sequence: int = 20
     if convention == "with_attention":
         attention = 6 * sequence * shape.attention_width * shape.layers
         return 6 * count_parameters(shape, "with_head") + attention
+    if convention == "matrix_products":
+        weights = count_parameters(shape, "kaplan") + shape.vocabulary * shape.width
+        return 6 * weights + 6 * (sequence + 1) * shape.attention_width * shape.layers
     if convention == "chinchilla":
         return 3 * _chinchilla_forward(shape, sequence)
     raise InputError(f"FLOP convention {convention!r} is unknown: use one of {', '.join(FLOP_CONVENTIONS)}")

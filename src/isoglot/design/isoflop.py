@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Literal
 
 from isoglot.core.errors import InputError
+from isoglot.core.flops import EXACT, flops_per_token
 from isoglot.core.ladder import LADDER
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
@@ -28,13 +29,20 @@ def isoflop(
     budgets: Annotated[tuple[float, ...], Says("compute of each profile, in FLOPs")],
     shapes: Annotated[tuple[str, ...], Says("sizes; else the rungs of the ladder within `ratios`")] = (),
     ratios: Annotated[tuple[float, ...], Says("least and most tokens a parameter of a rung")] = (5.0, 80.0),
+    flops: Annotated[
+        Literal["6nd", "exact"],
+        Says("what budgets count: 6 N D, or every matrix product, attention and head included"),
+    ] = "6nd",
 ) -> list[Recipe]:
     """Which size is best at each compute budget?
 
     At a budget C a size with N parameters (embeddings included) trains on D = C / (6 N) tokens, rounded to the
-    nearest whole step. Without `shapes`, a budget gets the rungs with `ratios[0] <= D / N <= ratios[1]`: the default
-    spans a factor of 16 around the usual optimum of 20. Runs of one size at several budgets share a trunk, and with it
-    a warm-up; sizes have their own, since they differ in steps.
+    nearest whole step; with `flops=exact` on D = C / c, c the FLOPs a token by `matrix_products` (isoglot.core.flops),
+    which 6 N is short of by more the smaller a model is. A frontier is then drawn against the same count.
+
+    Without `shapes`, a budget gets the rungs with `ratios[0] <= D / N <= ratios[1]`: the default spans a factor of 16
+    around the usual optimum of 20. Runs of one size at several budgets share a trunk, and with it a warm-up; sizes have
+    their own, since they differ in steps.
 
     Raises InputError for a budget that buys less than a step of a size, that whole steps of a size miss by more than
     5 %, or that has fewer than three rungs.
@@ -44,11 +52,13 @@ def isoflop(
     >>> text = Text("abc", 512, (("eng", 500_000),))
     >>> [(run.shape.width, run.tokens) for run in isoflop(text, Wish(batch=16), budgets=(1e12,), shapes=("2x32", "2x64"))]
     [(32, 3862528), (64, 1196032)]
+    >>> [run.tokens for run in isoflop(text, Wish(), budgets=(1e12,), shapes=("2x32", "2x64"), flops="exact")]
+    [2801664, 966656]
     """
     cells = [
         cell
         for budget in positive("budgets", budgets)
-        for cell in _profile(text, wish, budget, shapes, ratios)
+        for cell in _profile(text, wish, budget, shapes, ratios, flops)
     ]
     found: dict[str, Iterator[Recipe]] = {
         name: iter(
@@ -60,20 +70,22 @@ def isoflop(
 
 
 def _profile(
-    text: Text, wish: Wish, budget: float, shapes: tuple[str, ...], ratios: tuple[float, ...]
+    text: Text, wish: Wish, budget: float, shapes: tuple[str, ...], ratios: tuple[float, ...], flops: str
 ) -> list[tuple[str, float]]:
     """Sizes of one budget with their tokens."""
     each = step_tokens(wish)
-    sizes = [(name, _params(text, wish, name)) for name in shapes or _rungs()]
+    sizes = [(name, *_size(text, wish, name, flops)) for name in shapes or _rungs()]
     if not shapes:
         low, high = _range(ratios)
-        sizes = [(name, params) for name, params in sizes if low <= budget / (6 * params**2) <= high]
+        sizes = [
+            (name, params, cost) for name, params, cost in sizes if low <= budget / cost / params <= high
+        ]
         if len(sizes) < FEWEST:
             raise InputError(
                 f"budget {budget:g} has {len(sizes)} rungs with {low:g} to {high:g} tokens a parameter: "
                 "give shapes, wider ratios or another budget"
             )
-    return [(name, _steps(budget, 6.0 * params * each, name) * each) for name, params in sizes]
+    return [(name, _steps(budget, float(cost * each), name) * each) for name, _, cost in sizes]
 
 
 def _steps(budget: float, flops: float, name: str) -> int:
@@ -97,8 +109,11 @@ def _rungs() -> tuple[str, ...]:
     return tuple(f"{layers}x{width}" for layers, width in LADDER)
 
 
-def _params(text: Text, wish: Wish, shape: str) -> int:
-    return count_parameters(shape_of(replace(wish, shape=shape), text), "total")
+def _size(text: Text, wish: Wish, name: str, flops: str) -> tuple[int, int]:
+    """Parameters of a size, and its FLOPs a token."""
+    shape = shape_of(replace(wish, shape=name), text)
+    cost = flops_per_token(shape, EXACT if flops == "exact" else "6nd", wish.sequence)
+    return count_parameters(shape, "total"), cost
 
 
 def _range(ratios: tuple[float, ...]) -> tuple[float, float]:

@@ -1,6 +1,8 @@
 """The ledger of a design: what every run costs, what shared trunks save, how often text is read.
 
-FLOPs are 6 N D with embeddings in N, the convention of the run table; what a base has cost before is not counted.
+FLOPs are 6 N D with embeddings in N, the convention of the run table (`6nd`), and beside them the exact count: every
+matrix product, attention and head included (`matrix_products` of `isoglot.core.flops`). What a base has cost before is
+not counted.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from isoglot.core.flops import six_nd
+from isoglot.core.flops import EXACT, flops_per_token, six_nd
 from isoglot.core.ladder import name_of
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
@@ -22,15 +24,22 @@ from isoglot.design.run import epoch_tokens, stream_of
 class Cost:
     """What a run costs: N with embeddings, tokens, 6 N D, and the part of it that another run's trunk spends.
 
-    `language_tokens` are nominal; `epochs` are by text (clones read one), and empty where the text is not known.
+    `exact` is the exact count in place of 6 N D; of both the same part is saved. `language_tokens` are nominal; `epochs`
+    are by text (clones read one), and empty where the text is not known.
     """
 
     recipe: Recipe
     params: int
     flops: float
     saved: float
+    exact: float
     language_tokens: dict[str, float]
     epochs: dict[str, float]
+
+    @property
+    def saved_exact(self) -> float:
+        """The part of the exact count that another run's trunk spends."""
+        return self.exact * self.saved / self.flops
 
     @property
     def tokens(self) -> int:
@@ -58,6 +67,8 @@ class Cost:
             "base": self.recipe.base.weights if self.recipe.base else None,
             "flops": self.flops,
             "saved": self.saved,
+            "flops_exact": self.exact,
+            "saved_exact": self.saved_exact,
         }
 
 
@@ -79,8 +90,13 @@ class Ledger:
 
     @property
     def spent(self) -> float:
-        """FLOPs that the design costs."""
+        """FLOPs that the design costs, as 6 N D."""
         return self.flops - self.saved
+
+    @property
+    def spent_exact(self) -> float:
+        """FLOPs that the design costs, counted exactly."""
+        return sum(cost.exact - cost.saved_exact for cost in self.costs)
 
     @property
     def tokens(self) -> int:
@@ -94,9 +110,19 @@ class Ledger:
 
     def to_dict(self) -> dict[str, Any]:
         """Every run and the totals as plain values."""
-        totals = {"runs": len(self.costs), "tokens": self.tokens, "flops": self.flops}
-        rest = {"saved": self.saved, "spent": self.spent, "most_epochs": self.most_epochs}
-        return {"runs": [cost.to_dict() for cost in self.costs], "total": {**totals, **rest}}
+        total = {
+            "runs": len(self.costs),
+            "tokens": self.tokens,
+            "flops": self.flops,
+            "saved": self.saved,
+            "spent": self.spent,
+            "flops_exact": sum(cost.exact for cost in self.costs),
+            "saved_exact": sum(cost.saved_exact for cost in self.costs),
+            "spent_exact": self.spent_exact,
+            "most_epochs": self.most_epochs,
+        }
+        conventions = {"flops_convention": "6nd", "flops_exact_convention": EXACT}
+        return {"runs": [cost.to_dict() for cost in self.costs], "total": total | conventions}
 
 
 def ledger(recipes: Sequence[Recipe], texts: Sequence[Text] = ()) -> Ledger:
@@ -155,6 +181,7 @@ def _cost(recipe: Recipe, shared: int, known: dict[str, Text]) -> Cost:
         params,
         six_nd(params, recipe.tokens),
         six_nd(params, before) if before else 0.0,
+        float(flops_per_token(recipe.shape, EXACT, recipe.data.sequence)) * recipe.tokens,
         tokens,
         _epochs(recipe, tokens, known.get(recipe.data.shards)),
     )

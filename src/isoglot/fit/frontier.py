@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -10,6 +11,7 @@ import polars as pl
 from isoglot.core.errors import InputError
 from isoglot.fit.envelope import envelope
 from isoglot.fit.fit import fit
+from isoglot.fit.frontier_flops import FlopsChoice, counted
 from isoglot.fit.frontier_line import Frontier
 from isoglot.fit.isoflop import Curve, isoflop
 from isoglot.fit.log_scale import require_positive_losses
@@ -26,6 +28,7 @@ def frontier(
     last: float = 1.0,
     curve: Curve = "parabola",
     tolerance: float = 0.1,
+    flops: FlopsChoice = "table",
     bootstrap: int = 500,
     seed: int = 0,
 ) -> Frontier:
@@ -40,10 +43,13 @@ def frontier(
 
     Draws resample clusters; an Akima curve passes through its points, so there noise on the loss is drawn
     (`loss_se`, or the spread around parabolas). Approach 2 is biased even without noise unless alpha = beta on
-    centred grids (Czech et al. 2026, 2603.22339): prefer 3. C in FLOPs as the table counts them (approach 3:
-    6 N D), N in parameters, D in tokens.
+    centred grids (Czech et al. 2026, 2603.22339): prefer 3. C in FLOPs, N in parameters, D in tokens.
 
-    Raises InputError for several languages or an unknown option, NoAnswerError when too few curves or budgets
+    `flops` is how C is counted: `table` (as the table does), `6nd` or `exact` (its column flops_exact); the result
+    names the convention. Approach 3 takes C = 6 N D whatever the table counts, and warns where that differs.
+
+    Raises InputError for several languages, an unknown option, rows that count C in several conventions or not as
+    asked, `exact` with approach 3 (whose closed form is that of 6 N D), NoAnswerError when too few curves or budgets
     are left. Source: Hoffmann et al. 2022 (2203.15556), Sec. 3; Akima, weights: Porian et al. 2024 (2406.19146).
 
     >>> import isoglot as ig
@@ -63,13 +69,20 @@ def frontier(
         raise InputError(f"frontier: bootstrap={bootstrap} is not allowed; give 0 or a number of draws")
     if approach == 3 or curve == "akima":
         require_positive_losses(runs, "frontier")
+    if approach == 3 and flops == "exact":
+        raise InputError(
+            "frontier: approach 3 is the closed form for C = 6 N D; use flops=6nd, or approach 1 or 2 with flops=exact"
+        )
+    runs, how = counted(runs, flops)
     if approach == 1:
-        return envelope(runs, bootstrap, seed, last)
-    if approach == 2:
-        return isoflop(runs, bootstrap, seed, curve, tolerance)
-    if approach == 3:
+        found = envelope(runs, bootstrap, seed, last)
+    elif approach == 2:
+        found = isoflop(runs, bootstrap, seed, curve, tolerance)
+    elif approach == 3:
         return _parametric(runs, fit(runs, "chinchilla", bootstrap=bootstrap, seed=seed))
-    raise InputError(f"frontier: approach={approach!r} is unknown; use 1, 2 or 3")
+    else:
+        raise InputError(f"frontier: approach={approach!r} is unknown; use 1, 2 or 3")
+    return replace(found, flops_convention=how.convention, flops_source=how.source)
 
 
 def _parametric(runs: Runs, fitted: Fit) -> Frontier:
@@ -96,6 +109,8 @@ def _parametric(runs: Runs, fitted: Fit) -> Frontier:
         options={"law": fitted.spec.text, "status": fitted.status},
         source=runs.source,
         params_convention=runs.params_convention,
+        flops_convention="6nd",
+        flops_source="6 * params * tokens, which approach 3 takes",
     )
 
 

@@ -33,10 +33,10 @@ class Allocation:
 class Frontier:
     """Compute-optimal N = k_N C^a and D = k_D C^b, estimated from runs.
 
-    C in FLOPs as the run table counts them, N in parameters, D in tokens. `line` is ln k_N, a, ln k_D, b, and
-    `draws` (R, 4) the same for every bootstrap draw, NaN where no frontier was left. `points` are the optima that the
-    power laws were drawn through (none for approach 3). `left_out` counts rows, runs, budgets and grid points with
-    the reason, `warnings` say why the answer may be biased.
+    C in FLOPs by `flops_convention` (`unknown` where the table does not say), taken from `flops_source`; N in
+    parameters, D in tokens. `line` is ln k_N, a, ln k_D, b, and `draws` (R, 4) the same for every bootstrap draw, NaN
+    where no frontier was left. `points` are the optima that the power laws were drawn through (none for approach 3).
+    `left_out` counts rows, runs, budgets and grid points with the reason, `warnings` say why the answer may be biased.
     """
 
     approach: int
@@ -49,6 +49,8 @@ class Frontier:
     options: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
     params_convention: str = "unknown"
+    flops_convention: str = "unknown"
+    flops_source: str = ""
 
     @property
     def a(self) -> float:
@@ -130,6 +132,8 @@ class Frontier:
             "options": dict(self.options),
             "source": self.source,
             "params_convention": self.params_convention,
+            "flops_convention": self.flops_convention,
+            "flops_source": self.flops_source,
         }
 
 

@@ -33,18 +33,27 @@ EDGE_DRAWS = "minimum at the edge in most draws"
 
 @dataclass(frozen=True)
 class _Budget:
-    """Runs of one budget: ln N, loss, mean ln C, mean ln (N D), and their rows among the runs."""
+    """Runs of one budget: ln N, loss, mean ln C, ln (N D) at that C, and their rows among the runs."""
 
     size: np.ndarray
     loss: np.ndarray
     flops: float
-    product: float
+    product: np.ndarray
     rows: np.ndarray
 
     @property
     def step(self) -> float:
         """Median distance between neighbouring sizes."""
         return float(np.median(np.diff(np.unique(np.round(self.size, 6)))))
+
+    def tokens(self, size: np.ndarray) -> np.ndarray:
+        """ln D of sizes ln N at the budget.
+
+        C is not 6 N D in every convention: attention is more of a small model. So N D is read off at the size itself.
+        """
+        sizes, place = np.unique(np.round(self.size, 6), return_inverse=True)
+        product = np.bincount(place, self.product) / np.bincount(place)
+        return np.asarray(np.interp(size, sizes, product)) - size
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -73,7 +82,7 @@ def isoflop(runs: Runs, bootstrap: int, seed: int, curve: Curve, tolerance: floa
             np.log(size[m]),
             loss[m],
             float(np.log(flops[m]).mean()),
-            float(np.log(size[m] * tokens[m]).mean()),
+            np.log(size[m] * tokens[m] / flops[m]) + np.log(flops[m]).mean(),
             m,
         )
         for m in (np.flatnonzero(number == at) for at in range(number.max() + 1))
@@ -195,7 +204,7 @@ def _through(
             "sizes; approach 2 needs two, so add smaller or larger models or use approach 3"
         )
     x = np.array([budget.flops for budget in budgets])
-    tokens = np.array([budget.product for budget in budgets]) - size
+    tokens = np.stack([budget.tokens(each) for budget, each in zip(budgets, size.T, strict=True)], axis=1)
     weight = np.ones(len(budgets))
     if len(size) > 1:
         floor = np.array([NOISE_FLOOR * budget.step for budget in budgets])

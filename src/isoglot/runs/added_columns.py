@@ -20,7 +20,7 @@ from isoglot.runs.tracker_columns import covered, covers, is_loss, source_of
 from isoglot.runs.trackers.harvest import Harvest
 from isoglot.runs.typed_column import number_column
 
-_COUNTERS = ("tokens", "flops", "step")
+_COUNTERS = ("tokens", "flops", "flops_exact", "step")
 
 
 def filled(

@@ -6,7 +6,7 @@ import polars as pl
 
 from isoglot.runs.columns import ColumnPlan
 from isoglot.runs.ledger import Ledger
-from isoglot.runs.schema import FREE, LR_PHASES, MELTED, ROW, family_of, number_rule
+from isoglot.runs.schema import FREE, MELTED, ROW, WORDS, family_of, number_rule
 from isoglot.runs.typed_column import number_column, report_cells, text_column, type_name
 
 
@@ -25,8 +25,9 @@ def convert(frame: pl.DataFrame, plan: ColumnPlan, typed: bool, signed: bool, le
             columns.append(number_column(frame[name], rows, source, rule, ledger, nan_is_missing=absent))
         elif name not in FREE:
             columns.append(text_column(frame[name], rows, source, ledger))
-    if "lr_phase" in plan.origins:
-        _check_phases(columns, rows, plan.origin("lr_phase"), ledger)
+    for name in WORDS:
+        if name in plan.origins:
+            _check_words(name, columns, rows, plan.origin(name), ledger)
     for name in [*(name for name in plan.origins if name in FREE), *plan.extras]:
         extra = _extra(frame[name], typed)
         if name == "row" and not _are_row_numbers(extra):
@@ -47,11 +48,11 @@ def _are_row_numbers(extra: pl.Series | None) -> bool:
     return bool((extra >= 1).all())
 
 
-def _check_phases(columns: list[pl.Series], rows: pl.Series, source: str, ledger: Ledger) -> None:
-    phases = next(column for column in columns if column.name == "lr_phase")
-    unknown = phases.is_not_null() & ~phases.is_in(list(LR_PHASES))
-    clause = f"{{value}} is not one of {', '.join(LR_PHASES)}"
-    report_cells(unknown, phases, rows, source, "not_allowed", clause, ledger)
+def _check_words(name: str, columns: list[pl.Series], rows: pl.Series, source: str, ledger: Ledger) -> None:
+    words = next(column for column in columns if column.name == name)
+    unknown = words.is_not_null() & ~words.is_in(list(WORDS[name]))
+    clause = f"{{value}} is not one of {', '.join(WORDS[name])}"
+    report_cells(unknown, words, rows, source, "not_allowed", clause, ledger)
 
 
 def _extra(raw: pl.Series, typed: bool) -> pl.Series | None:

@@ -1,6 +1,7 @@
 """Columns that follow from others: filled where they are missing, counted, never overwritten.
 
-C = 6·N·D throughout (N ``params``, D ``tokens``, C ``flops``), the convention of Kaplan et al. 2020.
+C = 6·N·D throughout (N ``params``, D ``tokens``, C ``flops``), the convention ``6nd``. Where only some rows give their
+compute, the derived ones name theirs in ``flops_convention``, so that nothing takes the two for one count.
 """
 
 from __future__ import annotations
@@ -8,11 +9,13 @@ from __future__ import annotations
 import polars as pl
 
 from isoglot.core.errors import nearest
+from isoglot.core.flops import FlopConvention
 from isoglot.runs.columns import ColumnPlan
 from isoglot.runs.ledger import Ledger
 from isoglot.runs.schema import REQUIRED, ROW, UNKNOWN_LANGUAGE
 from isoglot.runs.source import SourceTable
 
+SIX_ND: FlopConvention = "6nd"
 _WAYS: dict[str, tuple[tuple[str, ...], ...]] = {
     "params": (("params_non_embedding", "params_embedding"),),
     "tokens": (("flops",), ("unique", "epochs"), ("batch_tokens", "step")),
@@ -50,9 +53,27 @@ def derive(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> pl.DataFram
     if {"batch_tokens", "step"} <= set(frame.columns):
         frame = _fill(frame, *_tokens_of_steps(frame), ledger)
     if "flops" in frame.columns:
-        frame = _fill(frame, "tokens", pl.col("flops") / (6 * n), "flops / (6 * params)", ledger)
+        six_nd = pl.col("flops")
+        if "flops_convention" in frame.columns:
+            six_nd = pl.when(pl.col("flops_convention").fill_null(SIX_ND) == SIX_ND).then("flops")
+        frame = _fill(frame, "tokens", six_nd / (6 * n), "flops / (6 * params)", ledger)
     frame = _identify(frame, plan, ledger)
+    frame = _name_derived_flops(frame, plan, ledger)
     return _fill(frame, "flops", 6 * n * d, "6 * params * tokens", ledger)
+
+
+def _name_derived_flops(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> pl.DataFrame:
+    """Say of rows without flops, which get 6 N D, that it is that, where others are counted by themselves."""
+    absent = pl.col("flops").is_null() if "flops" in frame.columns else pl.lit(True)
+    if "flops_convention" not in frame.columns:
+        if "flops" not in frame.columns or not 0 < frame["flops"].null_count() < frame.height:
+            return frame
+        frame = frame.with_columns(pl.lit(None, dtype=pl.String).alias("flops_convention"))
+    named = pl.col("flops_convention")
+    bad = frame.filter(absent & (named != SIX_ND)).select(ROW, value="flops_convention")
+    clause = f"but the row has no flops; give them, or write {SIX_ND} to have 6 * params * tokens"
+    ledger.cells(bad, plan.origin("flops_convention"), "no_flops", lambda value: f"'{value}', {clause}")
+    return frame.with_columns(pl.when(absent).then(pl.lit(SIX_ND)).otherwise(named).alias("flops_convention"))
 
 
 def _tokens_of_steps(frame: pl.DataFrame) -> tuple[str, pl.Expr, str]:

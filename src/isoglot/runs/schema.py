@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from isoglot.core.flops import FLOP_CONVENTIONS
+
 # The 1-based row of the source, carried through every step so that any message can name it.
 ROW = "__row__"
 # Scaffolding columns of single steps; a source must not have them.
@@ -60,6 +62,7 @@ NUMBERS: dict[str, NumberRule] = {
     "loss": _SIZE,
     "flops": _SIZE,
     "num_languages": NumberRule(whole=True, low=1.0),
+    "flops_exact": _SIZE,
     "step": _COUNT,
     "params_non_embedding": _SIZE,
     "params_embedding": _AMOUNT,
@@ -70,6 +73,7 @@ NUMBERS: dict[str, NumberRule] = {
     "bytes_per_token": _SIZE,
     "init_tokens": _AMOUNT,
     "init_flops": _AMOUNT,
+    "flops_exact_own": _AMOUNT,
     "lr_peak": _AMOUNT,
     "lr_min": _AMOUNT,
     "warmup_tokens": _AMOUNT,
@@ -86,6 +90,7 @@ TEXTS = (
     "language",
     "loss_unit",
     "params_convention",
+    "flops_convention",
     "eval_set",
     "split",
     "pair_key",
@@ -114,7 +119,8 @@ MELTED = ("loss", "loss_se", "bytes_per_token")
 # Bare columns that speak of the row's own evaluated language and become a family.
 OWN = ("share", "realised_share", "unique")
 
-LR_PHASES = ("warmup", "stable", "decayed")
+# Text columns of which only some words are allowed; an empty cell says nothing.
+WORDS = {"lr_phase": ("warmup", "stable", "decayed"), "flops_convention": FLOP_CONVENTIONS}
 CONVENTIONS = ("total", "non_embedding", "unknown")
 
 CORE = ("run", "cluster", "language", "params", "tokens", "loss", "flops", "num_languages")

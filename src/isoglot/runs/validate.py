@@ -10,12 +10,17 @@ from isoglot.runs.schema import ROW
 
 # Counting conventions (embeddings, attention) move C by tens of per cent; a factor of 2 is another quantity.
 DOUBTFUL, CONTRADICTORY = 1.2, 2.0
+# Attention may cost a small model many times 6 N D, and embeddings may be most of N: what these conventions count can
+# be refused on one side alone.
+_NOT_BELOW = ("with_attention", "chinchilla", "matrix_products")
+_NOT_ABOVE = ("6nd_non_embedding",)
 
 
 def check_columns(frame: pl.DataFrame, plan: ColumnPlan, unit: str, ledger: Ledger) -> None:
     """Check sizes, compute, perplexity, languages and clusters against one another."""
     _check_sizes(frame, plan, ledger)
     _check_flops(frame, plan, ledger)
+    _check_exact(frame, plan, ledger)
     if {"perplexity", "loss"} <= set(plan.origins) and unit == "nats_per_token":
         _check_perplexity(frame, plan, ledger)
     _check_num_languages(frame, plan, ledger)
@@ -40,8 +45,14 @@ def _check_flops(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> None:
     if not {"flops", "params", "tokens"} <= set(plan.origins):
         return
     ratios = [pl.col("flops") / (6 * pl.col(size) * pl.col("tokens")) for size in _sizes(frame)]
+    above, below = pl.lit(True), pl.lit(True)
+    if "flops_convention" in frame.columns:
+        named = pl.col("flops_convention").fill_null("")
+        above, below = ~named.is_in(_NOT_BELOW), ~named.is_in(_NOT_ABOVE)
     # The nearest convention counts: a row contradicts itself only when no size explains its compute.
-    factor = pl.min_horizontal(pl.max_horizontal(ratio, 1 / ratio) for ratio in ratios)
+    factor = pl.min_horizontal(
+        pl.max_horizontal(pl.when(above).then(ratio), pl.when(below).then(1 / ratio)) for ratio in ratios
+    )
     both = frame.with_columns(factor.alias("factor"))
     bad = both.filter(pl.col("factor") > CONTRADICTORY)
     ledger.rows(
@@ -56,6 +67,22 @@ def _check_flops(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> None:
     doubtful = both.filter((pl.col("factor") > DOUBTFUL) & (pl.col("factor") <= CONTRADICTORY))
     message = f"flops differ from 6 * params * tokens by a factor between {DOUBTFUL:g} and {CONTRADICTORY:g}"
     ledger.note("warnings", "flops", message, doubtful.height)
+
+
+def _check_exact(frame: pl.DataFrame, plan: ColumnPlan, ledger: Ledger) -> None:
+    """An exact count holds the products of 6 N D but those of an input table, at most half of N."""
+    if not {"flops_exact", "params", "tokens"} <= set(plan.origins):
+        return
+    least = pl.min_horizontal(6 * pl.col(size) * pl.col("tokens") for size in _sizes(frame)) / CONTRADICTORY
+    ledger.rows(
+        frame.with_columns(least.alias("least")).filter(pl.col("flops_exact") < pl.col("least")),
+        "flops_exact",
+        lambda r: (
+            f"column '{plan.origin('flops_exact')}' gives {r['flops_exact']:.4g} FLOPs, fewer than half of "
+            f"6 * params * tokens, {2 * float(str(r['least'])):.4g}; correct one of them, or keep the column under "
+            "another name"
+        ),
+    )
 
 
 def _sizes(frame: pl.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from isoglot.core.canonical import short
-from isoglot.core.flops import six_nd
+from isoglot.core.flops import EXACT, six_nd, training_flops
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters, parameter_groups
 from isoglot.core.stages import stage_ends
@@ -25,10 +25,7 @@ def rows(
 ) -> list[dict[str, Any]]:
     """Rows of the run table for one evaluation of a run, a language each."""
     run = {**_model(recipe), **_data(recipe, loader, step), **_optimiser(recipe, step), **_start(recipe)}
-    params = run["params"]
-    run["flops"] = (recipe.base.flops if recipe.base else 0.0) + (
-        six_nd(params, _own_tokens(recipe, step)) if step else 0.0
-    )
+    run |= _compute(recipe, step)
     fixed = {"vocabulary": short(vocabulary), "split": "held_out"}
     return [{**run, **fixed, **_losses(score)} for score in scores]
 
@@ -36,6 +33,23 @@ def rows(
 def cluster_of(recipe: Recipe) -> str:
     """What the rows of a run hang together by: the base that it continues, else its trunk."""
     return recipe.base.cluster if recipe.base and recipe.base.cluster else short(recipe.trunk_fingerprint)
+
+
+def _compute(recipe: Recipe, step: int) -> dict[str, Any]:
+    """Compute since initialisation as 6 N D, and as exactly as it is known.
+
+    A recipe says of its base what 6 N D it has cost, but not how long its sequences were, which the exact count of
+    attention depends on: a continued run says what its own tokens have cost exactly, and leaves the sum empty.
+    """
+    base, tokens = recipe.base, _own_tokens(recipe, step)
+    own = training_flops(recipe.shape, tokens, EXACT, recipe.data.sequence) if tokens else 0.0
+    product = six_nd(count_parameters(recipe.shape, "total"), tokens) if tokens else 0.0
+    found: dict[str, Any] = {
+        "flops": product + (base.flops if base else 0.0),
+        "flops_convention": "6nd",
+        "flops_exact": None if base else own,
+    }
+    return found | ({"flops_exact_own": own} if base else {})
 
 
 def _own_tokens(recipe: Recipe, step: int) -> int:
