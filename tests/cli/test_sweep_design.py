@@ -16,7 +16,7 @@ from isoglot.corpora.prepare import prepare
 from isoglot.corpora.split import HoldOut
 from isoglot.corpora.synthetic import make
 from isoglot.design import DESIGNS, read_design
-from isoglot.sweep import estimate as estimating
+from isoglot.sweep import calibrate
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
 from isoglot.tokenizer.clones import Clones
 from isoglot.tokenizer.shards import Shards, write_shards
@@ -42,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calibrations of one update; the number of threads is put back."""
-    monkeypatch.setattr(estimating, "UPDATES", 1)
+    monkeypatch.setattr(calibrate, "UPDATES", 1)
     monkeypatch.setenv("NPROC", "2")
 
 
@@ -70,10 +70,8 @@ def test_a_dry_run_prints_every_run_with_its_cost(home: Path) -> None:
     )  # fmt: skip
     assert said.count("synA 0.75 synB 0.25") == 2
     assert "2 runs, 6,144 tokens; " in said and "shared trunks save" in said
-    assert (
-        "hours of one worker (" in said
-        and "with 2 workers), 1 of 1 programs timed here; evaluation is not" in said
-    )
+    assert "hours of one worker (" in said and "with 2 workers), 1 of 1 programs timed here: updates " in said
+    assert all(f", {part} " in said for part in ("evaluation", "text", "start", "compiling"))
     assert "GB of checkpoints and records" in said
 
 
@@ -103,7 +101,11 @@ def test_json_holds_the_runs_the_totals_and_the_estimate(home: Path) -> None:
     )
     assert found["design"] == "pairs" and len(found["runs"]) == 5 == found["total"]["runs"]
     assert found["total"]["most_epochs"] > 10
-    assert found["estimate"]["hours"] > 0 and found["estimate"]["programs"][0]["measured"]
+    seconds = found["estimate"]["seconds"]
+    assert list(seconds) == ["updates", "evaluation", "text", "start", "compiling"]
+    assert all(seconds[part] > 0 for part in ("updates", "evaluation", "text", "start"))
+    assert found["estimate"]["hours"] == pytest.approx(sum(seconds.values()) / 3600)
+    assert found["estimate"]["programs"][0]["measured"]
     assert str(home) not in json.dumps(found)
 
 

@@ -213,11 +213,11 @@ def _places(shards: list[Path], bases: list[Path]) -> tuple[dict[str, Path], dic
 
 
 def _workers(threads: int, gpus: float, ray: str | None) -> int:
-    import os
+    from isoglot.sweep.local import own_cpus
 
     if gpus and not ray:
         return max(1, int(gpus))
-    return max(1, (os.cpu_count() or 1) // threads)
+    return max(1, own_cpus() // threads)
 
 
 def _executor(sweep: SweepFolder, ray: str | None, threads: int, gpus: float, workers: int) -> Any:
@@ -226,8 +226,12 @@ def _executor(sweep: SweepFolder, ray: str | None, threads: int, gpus: float, wo
     driver = uuid.uuid4().hex[:8]
     if ray is None:
         from isoglot.sweep.local import LocalWorkers
+        from isoglot.sweep.slurm import slurm_step
 
-        return LocalWorkers(sweep.home, driver, threads, int(gpus))
+        # Drivers that srun has started share the folder: their workers are told apart by numbers.
+        step = slurm_step()
+        first = step.number * workers if step else 0
+        return LocalWorkers(sweep.home, driver, threads, int(gpus), first)
     from isoglot.sweep.ray_workers import RayWorkers
 
     return RayWorkers(sweep.home, driver, ray, threads, gpus, workers)

@@ -39,6 +39,12 @@ def design_command(
     threads: Annotated[
         int, typer.Option("--threads", help="Threads of each, as isoglot sweep run will be given.")
     ] = 1,
+    documents: Annotated[
+        int | None,
+        typer.Option(
+            "--documents", help="Held-out documents scored, as isoglot sweep run will be given; default all."
+        ),
+    ] = None,
     no_calibrate: Annotated[
         bool, typer.Option("--no-calibrate", help="Time nothing: print no hours.")
     ] = False,
@@ -52,8 +58,8 @@ def design_command(
     kinds = list(DESIGNS.values()) if name is None else [design_named(name)]
     if name is None or not (knobs or dry_run or out):
         return _list(kinds, name is not None, as_json)
-    for option, value in (("--workers", workers), ("--threads", threads)):
-        if value < 1:
+    for option, value in (("--workers", workers), ("--threads", threads), ("--documents", documents)):
+        if value is not None and value < 1:
             raise InputError(f"{option} is {value}: give at least 1")
     if not dry_run and out is None:
         raise InputError(
@@ -68,7 +74,7 @@ def design_command(
     if not dry_run:
         facts = {"file": str(out), "runs": len(design.recipes), "duplicates": design.duplicates}
         return print_json(facts) if as_json else typer.echo(_written(out, design))
-    found = _estimate(design, workers, not no_calibrate, disk)
+    found = _estimate(design, folders, workers, documents, not no_calibrate, disk)
     if as_json:
         report = {"design": design.name, "knobs": dict(design.knobs), "duplicates": design.duplicates}
         report["cautions"] = cautions(design.recipes)
@@ -122,12 +128,18 @@ def _bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-def _estimate(design: Design, workers: int, calibrate: bool, disk: int) -> Estimate:
+def _estimate(
+    design: Design, folders: list[Path], workers: int, documents: int | None, calibrate: bool, disk: int
+) -> Estimate:
     from isoglot.cli.display import progress
-    from isoglot.sweep.estimate import estimate
+    from isoglot.sweep.estimate import Scoring, estimate, tokens_scored
+    from isoglot.tokenizer.shards import open_shards
+    from isoglot.train.evaluate import Evaluation
 
+    texts = {shards.fingerprint: shards for shards in map(open_shards, folders)}
+    scoring = Scoring(texts, Evaluation(documents), tokens_scored)
     with progress() as say:
-        return estimate(design.recipes, workers, calibrate, disk, say)
+        return estimate(design.recipes, workers, calibrate, disk, say, scoring)
 
 
 def _list(kinds: list[Kind], single: bool, as_json: bool) -> None:
@@ -190,8 +202,8 @@ def _print(design: Design, costs: Ledger, texts: dict[str, str], found: Estimate
         timed = sum(speed.measured for speed in found.speeds)
         wall = f" ({number(found.wall_hours, 2)} with {found.workers} workers)" if found.workers > 1 else ""
         typer.echo(
-            f"{number(found.hours, 2)} hours of one worker{wall}, {timed} of {len(found.speeds)} programs timed here; "
-            "evaluation is not included"
+            f"{number(found.hours, 2)} hours of one worker{wall}, {timed} of {len(found.speeds)} programs timed here: "
+            + ", ".join(f"{name} {share:.0%}" for name, share in found.shares.items())
         )
     typer.echo(f"{number(found.disk_bytes / 1e9, 2)} GB of checkpoints and records")
 

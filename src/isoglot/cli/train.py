@@ -127,7 +127,9 @@ def train_command(
     remat: Annotated[bool, typer.Option("--remat", help="Recompute activations to save memory.")] = False,
     coordinator: Annotated[
         str | None,
-        typer.Option("--coordinator", metavar="HOST:PORT", help="Process 0 of a run on several hosts."),
+        typer.Option(
+            "--coordinator", metavar="HOST:PORT", help="Process 0 of a run on several hosts; srun needs none."
+        ),
     ] = None,
     hosts: Annotated[int, typer.Option("--hosts", help="Processes of the run.")] = 1,
     host: Annotated[int, typer.Option("--host", help="Number of this process, from 0.")] = 0,
@@ -139,14 +141,8 @@ def train_command(
     """Train one run and score its languages; a run that was cut is resumed by the same command."""
     from isoglot.tokenizer import open_shards
     from isoglot.train.loop import train, train_branches, train_pack
-    from isoglot.train.parallel import join_hosts
 
-    if coordinator:
-        join_hosts(coordinator, hosts, host)
-    elif (hosts, host) != (1, 0):
-        raise InputError(
-            f"--hosts {hosts} --host {host} need a meeting point: give --coordinator HOST:PORT too"
-        )
+    hosts, host = _joined(coordinator, hosts, host, spread=devices == "all" and write is None)
     if every < 0:
         raise InputError(f"--checkpoint-every is {every}: give a number of steps, or 0 for the last alone")
     asked = {
@@ -192,6 +188,26 @@ def _announce(made: list[Recipe], as_json: bool) -> None:
         typer.echo(f"run {recipe.name}: {recipe.steps:,} steps of {each:,} tokens", err=as_json)
     for line in run_cautions(made):
         typer.echo(f"caution: {line}", err=as_json)
+
+
+def _joined(coordinator: str | None, hosts: int, host: int, spread: bool) -> tuple[int, int]:
+    """Processes of the run and the number of this one, joined by a coordinator, or by Slurm if the run is spread."""
+    from isoglot.sweep.slurm import slurm_step
+
+    if coordinator is None and (hosts, host) != (1, 0):
+        raise InputError(
+            f"--hosts {hosts} --host {host} need a meeting point: give --coordinator HOST:PORT too"
+        )
+    step = slurm_step() if spread and coordinator is None else None
+    if coordinator is None and step is None:
+        return 1, 0
+    from isoglot.train.parallel import join_hosts, join_slurm
+
+    if step is not None:
+        join_slurm(step.own_devices)
+        return step.tasks, step.number
+    join_hosts(str(coordinator), hosts, host)
+    return hosts, host
 
 
 def _recipes(

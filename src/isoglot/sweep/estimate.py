@@ -1,31 +1,34 @@
 """How long a list of recipes will take here, from a short measured calibration, and how much disk it will fill.
 
-A few compiled updates of each distinct program (shape, batch, sequence, precision) are timed on made-up tokens, with the
-threads of this process, which should be those of a worker (NPROC, set before anything numerical is imported). Where
-a design has more programs than are timed, those spread over the sizes are, and the others take the FLOP/s between
-their neighbours. Compiling counts once a program and worker; evaluation, reading text and writing checkpoints do not
-count, so short runs that are scored often take longer than this says.
+    unit    = updates (steps of a trunk once) + evaluations x scored tokens + reading of text, each run
+    worker  = start of its process + loading of each program
+    sweep   = units / workers, at least the longest unit, + a worker's own
+              + compilation, once, of the programs that were not timed (those that were are kept since)
+
+What a program takes is measured by `isoglot.sweep.calibrate`. Checkpoints, records and the command's own start do not
+count.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from isoglot.core.errors import InputError
-from isoglot.core.flops import flops_per_token
-from isoglot.core.ladder import name_of
-from isoglot.core.recipe import Optimiser, Recipe
-from isoglot.core.shapes import Shape, count_parameters
+from isoglot.core.recipe import Recipe
+from isoglot.core.shapes import count_parameters
+from isoglot.sweep.calibrate import Program, Speed, program_of, speeds, start_seconds
 from isoglot.sweep.units import plan_units
 
-# Programs that are timed, seconds of updates for each (compilation comes on top), and the most updates.
-PROGRAMS, SECONDS, UPDATES = 6, 2.0, 200
+if TYPE_CHECKING:
+    from isoglot.tokenizer.shards import Shards
+    from isoglot.train.evaluate import Evaluation
+
 # Weights and AdamW's two moments, in float32.
 BYTES_A_PARAMETER = 12
 # A training loss in the last checkpoint, and with its step and rate in the table of losses.
@@ -35,50 +38,12 @@ BYTES_A_RUN = 100_000
 
 
 @dataclass(frozen=True)
-class Program:
-    """What decides the time of an update."""
-
-    shape: Shape
-    batch: int
-    sequence: int
-    precision: str
-
-    @property
-    def flops(self) -> float:
-        """FLOPs of an update: 6 N + 6 s a L a token, N with the head and without the input table."""
-        each = flops_per_token(self.shape, "with_attention", self.sequence)
-        return float(self.batch * self.sequence * each)
-
-
-@dataclass(frozen=True)
-class Speed:
-    """Seconds of a program's update and of its compilation; `measured` is False where neighbours tell."""
-
-    program: Program
-    update: float
-    compiling: float
-    measured: bool
-
-    def to_dict(self) -> dict[str, Any]:
-        """The speed as plain values."""
-        return {
-            "shape": name_of(self.program.shape),
-            "batch": self.program.batch,
-            "sequence": self.program.sequence,
-            "precision": self.program.precision,
-            "seconds_an_update": self.update,
-            "flops_a_second": self.program.flops / self.update,
-            "compiling_seconds": self.compiling,
-            "measured": self.measured,
-        }
-
-
-@dataclass(frozen=True)
 class Estimate:
     """Hours of one worker, wall-clock hours of several, and bytes on disk once all runs are done.
 
     Hours are None where nothing was timed. `wall_hours` supposes that workers do not slow each other, and that no unit
-    (a trunk with its runs) is divided: at least the longest unit. Evaluation is not included.
+    (a trunk with its runs) is divided: at least the longest unit. `parts` are the seconds of one worker: updates,
+    evaluation, text, start, compiling; evaluation and text are absent where the text was not given.
     """
 
     workers: int
@@ -86,6 +51,13 @@ class Estimate:
     wall_hours: float | None
     disk_bytes: int
     speeds: tuple[Speed, ...]
+    parts: Mapping[str, float]
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Each part's share of the hours."""
+        total = sum(self.parts.values())
+        return {name: part / total for name, part in self.parts.items()}
 
     def to_dict(self) -> dict[str, Any]:
         """The estimate as plain values."""
@@ -93,10 +65,50 @@ class Estimate:
             "workers": self.workers,
             "hours": self.hours,
             "wall_hours": self.wall_hours,
-            "evaluation": "not included",
+            "seconds": dict(self.parts),
             "disk_bytes": self.disk_bytes,
             "programs": [speed.to_dict() for speed in self.speeds],
         }
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """What each run scores: the text by fingerprint, and how.
+
+    `tokens` says how many tokens one evaluation of a recipe on its text computes.
+    """
+
+    texts: Mapping[str, Shards]
+    how: Evaluation
+    tokens: Callable[[Recipe, Shards, Evaluation], int]
+
+    def seconds(self, recipe: Recipe, speed: Speed) -> float:
+        """Seconds of a run's evaluations: those that it asks for, and that of its last step."""
+        count = len({*recipe.evaluate, recipe.steps})
+        return count * self.tokens(recipe, self.texts[recipe.data.shards], self.how) * speed.scoring
+
+    def reading(self, recipe: Recipe) -> float:
+        """Seconds that a run of this text needs to open it, measured once here."""
+        from isoglot.train.evaluate import Evaluator
+        from isoglot.train.loader import Loader
+
+        shards = self.texts[recipe.data.shards]
+        began = time.perf_counter()
+        Loader(recipe, shards)
+        Evaluator(shards, shards.languages, recipe.data.sequence, self.how)
+        return time.perf_counter() - began
+
+
+def tokens_scored(recipe: Recipe, shards: Shards, how: Evaluation) -> int:
+    """Tokens that one evaluation computes: held-out windows of every language, filled up to `how.rows` at a time."""
+    each, total = recipe.data.sequence * how.rows, 0
+    for language in shards.languages:
+        held = shards.held_out(language)
+        kept = len(held.byte_counts) if how.documents is None else min(how.documents, len(held.byte_counts))
+        # A context token before each document, and none is predicted for the first.
+        count = int(np.count_nonzero((held.document >= 0) & (held.document < kept))) + kept - 1
+        total += math.ceil(count / each) * each
+    return total
 
 
 def estimate(
@@ -105,28 +117,32 @@ def estimate(
     calibrate: bool = True,
     vocabulary_bytes: int = 0,
     say: Callable[[str], None] | None = None,
+    scoring: Scoring | None = None,
 ) -> Estimate:
-    """Time and disk of a list of recipes on this machine; see the module for what is timed.
+    """Time and disk of a list of recipes on this machine; see the module for what counts.
 
-    Steps that runs share are counted once. `vocabulary_bytes` is what a run's copy of its vocabulary takes.
-    Raises InputError for no workers.
+    Steps that runs share are counted once. `vocabulary_bytes` is what a run's copy of its vocabulary takes; without
+    `scoring` evaluation and the reading of text do not count. Raises InputError for no workers.
     """
     if workers < 1:
         raise InputError(f"workers is {workers}: give at least 1")
     disk = disk_bytes(recipes, vocabulary_bytes)
     if not calibrate:
-        return Estimate(workers, None, None, disk, ())
+        return Estimate(workers, None, None, disk, (), {})
     found = speeds(sorted({program_of(recipe) for recipe in recipes}, key=lambda one: one.flops), say)
     by_program = {speed.program: speed for speed in found}
-    seconds = [_unit_seconds(members, by_program) for members in _units(recipes)]
-    compiling = sum(speed.compiling for speed in found)
-    wall = max(sum(seconds) / workers, max(seconds)) + compiling
-    return Estimate(workers, (sum(seconds) + compiling) / 3600, wall / 3600, disk, found)
-
-
-def program_of(recipe: Recipe) -> Program:
-    """The program of a recipe."""
-    return Program(recipe.shape, recipe.data.batch, recipe.data.sequence, recipe.precision)
+    units = _units(recipes)
+    updates = [_update_seconds(members, by_program) for members in units]
+    scored, read = _text_seconds(units, by_program, scoring)
+    seconds = [sum(parts) for parts in zip(updates, scored, read, strict=True)]
+    own = {
+        "start": start_seconds() + sum(speed.loading for speed in found),
+        "compiling": sum(max(0.0, speed.compiling - speed.loading) for speed in found if not speed.measured),
+    }
+    wall = max(sum(seconds) / workers, max(seconds)) + sum(own.values())
+    text = {} if scoring is None else {"evaluation": sum(scored), "text": sum(read)}
+    parts = {"updates": sum(updates), **text, **own}
+    return Estimate(workers, sum(parts.values()) / 3600, wall / 3600, disk, found, parts)
 
 
 def disk_bytes(recipes: Sequence[Recipe], vocabulary_bytes: int = 0) -> int:
@@ -146,66 +162,25 @@ def disk_bytes(recipes: Sequence[Recipe], vocabulary_bytes: int = 0) -> int:
     )
 
 
-def speeds(programs: Sequence[Program], say: Callable[[str], None] | None = None) -> tuple[Speed, ...]:
-    """The speed of every program, in order of their FLOPs: at most six are timed, those spread evenly."""
-    at = {round(place) for place in np.linspace(0, len(programs) - 1, min(PROGRAMS, len(programs)))}
-    timed: dict[int, Speed] = {}
-    for place in sorted(at):
-        if say:
-            say(f"timing program {len(timed) + 1} of {len(at)}")
-        timed[place] = _measured(programs[place])
-    known = list(timed.values())
-    return tuple(timed.get(place) or _between(program, known) for place, program in enumerate(programs))
-
-
-def _between(program: Program, known: Sequence[Speed]) -> Speed:
-    """The speed of a program that was not timed: FLOP/s and compilation between its neighbours, over log FLOPs."""
-    axis = [math.log(speed.program.flops) for speed in known]
-    rates = [speed.program.flops / speed.update for speed in known]
-    rate = float(np.interp(math.log(program.flops), axis, rates))
-    compiling = float(np.interp(math.log(program.flops), axis, [speed.compiling for speed in known]))
-    return Speed(program, program.flops / rate, compiling, measured=False)
-
-
-def _measured(program: Program) -> Speed:
-    """Time the update that training runs, on made-up tokens; its first call compiles."""
-    import jax
-    import jax.numpy as jnp
-
-    from isoglot.train.model import initial
-    from isoglot.train.optimiser import adamw
-    from isoglot.train.program import State, compiled_step
-
-    constants = Optimiser(peak=1.0, schedule="constant")
-    began = time.perf_counter()
-    model = initial(program.shape, 0)
-    state: Any = State(model, adamw(constants).init(model))
-    step = compiled_step(constants, program.precision, False, False)
-    size = (program.batch, program.sequence)
-    tokens = np.random.default_rng(0).integers(0, program.shape.vocabulary, size, np.int32)
-    batch = jnp.asarray(tokens), jnp.asarray(np.roll(tokens, -1, axis=-1))
-    rate = np.float32(1e-3)
-    state, loss = step(state, *batch, rate)
-    jax.block_until_ready((state, loss))
-    compiling = time.perf_counter() - began
-    times: list[float] = []
-    while sum(times) < SECONDS and len(times) < UPDATES:
-        began = time.perf_counter()
-        state, loss = step(state, *batch, rate)
-        jax.block_until_ready((state, loss))
-        times.append(time.perf_counter() - began)
-    # The mean, not the least: a sweep meets the machine as it is, other work included.
-    update = sum(times) / len(times)
-    return Speed(program, update, max(0.0, compiling - update), measured=True)
-
-
 def _units(recipes: Sequence[Recipe]) -> list[list[Recipe]]:
     by_name = {recipe.name: recipe for recipe in recipes}
     return [[by_name[name] for name in unit.members] for unit in plan_units(list(by_name.values()))]
 
 
-def _unit_seconds(members: Sequence[Recipe], speeds: dict[Program, Speed]) -> float:
-    """Seconds of runs that are trained together, the steps of their trunk once."""
+def _update_seconds(members: Sequence[Recipe], speeds: Mapping[Program, Speed]) -> float:
+    """Seconds of the updates of runs that are trained together, the steps of their trunk once."""
     longest = max(members, key=lambda recipe: recipe.stable_steps)
     steps = longest.steps + sum(one.steps - one.stable_steps for one in members if one is not longest)
     return steps * speeds[program_of(longest)].update
+
+
+def _text_seconds(
+    units: Sequence[Sequence[Recipe]], speeds: Mapping[Program, Speed], scoring: Scoring | None
+) -> tuple[list[float], list[float]]:
+    """Seconds of each unit's evaluations, and of its reading of text."""
+    if scoring is None:
+        return [0.0] * len(units), [0.0] * len(units)
+    firsts = {recipe.data.shards: recipe for members in units for recipe in members}
+    opening = {text: scoring.reading(recipe) for text, recipe in firsts.items()}
+    scored = [sum(scoring.seconds(one, speeds[program_of(one)]) for one in members) for members in units]
+    return scored, [sum(opening[one.data.shards] for one in members) for members in units]

@@ -10,6 +10,7 @@ no host has to tell another what to read. Losses agree with a single device's up
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -141,3 +142,19 @@ def join_hosts(address: str, hosts: int, host: int) -> None:
     if not 0 <= host < hosts:
         raise InputError(f"host {host} is none of {hosts}: give 0 to {hosts - 1}")
     jax.distributed.initialize(address, num_processes=hosts, process_id=host)
+
+
+def join_slurm(own_devices: bool) -> None:
+    """Join the tasks of this Slurm step as one run, as JAX finds them; call it first in each.
+
+    `own_devices` says that every device which this process sees is its own; else each task of a node takes the one of
+    its number there (or of JAX_LOCAL_DEVICE_IDS). Raises InputError if the tasks do not meet.
+    """
+    ids: list[int] | None = [] if own_devices and "JAX_LOCAL_DEVICE_IDS" not in os.environ else None
+    try:
+        jax.distributed.initialize(local_device_ids=ids, cluster_detection_method="slurm")
+    except (RuntimeError, ValueError) as error:
+        raise InputError(
+            f"Slurm's tasks do not meet ({str(error).splitlines()[0]}): set JAX_COORDINATOR_PORT to a port that is free on "
+            "the first node, or give --coordinator HOST:PORT with --hosts and --host"
+        ) from error
