@@ -22,11 +22,11 @@ from isoglot.train.loader import Loader, segments_of
 from isoglot.train.loop import Settings, train, train_pack
 from isoglot.train.model import Transformer, hidden, initial, logits
 
-SHAPE = Shape(layers=3, width=12, ffn=20, heads=3, head_width=6, vocabulary=40)
+SHAPE = Shape(layers=2, width=12, ffn=20, heads=3, head_width=6, vocabulary=40)
 FEW = Settings(evaluation=Evaluation(documents=2))
 END = 0
 # The second document reaches over the border of two blocks of queries.
-LENGTHS = (30, 70, 1, 49)
+LENGTHS = (30, 70, 1)
 
 
 def masked(recipe: Recipe) -> Recipe:
@@ -55,7 +55,7 @@ def test_a_document_in_a_row_has_the_logits_that_it_has_alone(
     alone = np.concatenate([np.asarray(logits(model, one[None])[0]) for one in documents])
     np.testing.assert_allclose(found[0], alone, atol=2e-5)
     difference = np.abs(np.asarray(logits(model, row))[0] - alone).max(axis=-1)
-    assert difference[:30].max() < 2e-5 and difference[31:100].min() > 1e-3
+    assert difference[:30].max() < 2e-5 and difference[31:99].min() > 1e-3
 
 
 def test_gradients_are_those_of_the_documents_alone(model: Transformer, documents: list[np.ndarray]) -> None:
@@ -74,12 +74,11 @@ def test_gradients_are_those_of_the_documents_alone(model: Transformer, document
         parts = zip(np.split(row, ends, axis=1), np.split(targets, ends, axis=1), strict=True)
         return jnp.sum(jnp.stack([loss(model, part, wanted, False, False) for part, wanted in parts]))
 
-    wanted = jax.value_and_grad(alone)(model)
-    for remat in (False, True):
-        found = jax.value_and_grad(lambda one, remat=remat: loss(one, row, targets, remat, True))(model)
-        for mine, right in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
-            scale = float(np.abs(right).max())
-            np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-5 * scale)
+    wanted = jax.jit(jax.value_and_grad(alone))(model)
+    found = jax.jit(jax.value_and_grad(lambda one: loss(one, row, targets, True, True)))(model)
+    for mine, right in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        scale = float(np.abs(right).max())
+        np.testing.assert_allclose(mine, right, rtol=1e-4, atol=1e-5 * scale)
 
 
 def test_masked_attention_has_the_gradient_of_plain_attention() -> None:
