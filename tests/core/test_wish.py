@@ -19,7 +19,7 @@ TEXT = Text("abc", 1000, (("eng", 500_000), ("fra", 100_000), ("eng#2", 500_000)
 START = Start(rung(2, 64, 1024), Base("w", 10**6, 1e12), "runs/base")
 
 
-NAMES = ["7b032d40ace49819", "9c94e131c43ec63a", "dfa0ed8d0b60654d", "234dff4366137cd0"]
+NAMES = ["acdd339c6d5896a8", "4279be949f615fee", "589e15de35d55d1b", "8a90de4521038959"]
 
 
 def test_fingerprints_of_wishes_stay_what_they_are() -> None:

@@ -37,6 +37,9 @@ class Text:
     def stream(self, language: str) -> str:
         return base_label(language)
 
+    def end_of(self, language: str) -> int:
+        raise AssertionError("asked for an end without a mask")
+
     def mapping(self, language: str) -> np.ndarray | None:
         number = int(language.partition("#")[2] or 1)
         return None if number == 1 else np.arange(BASE, dtype=np.int32) + (number - 1) * BASE

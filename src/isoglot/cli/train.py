@@ -98,6 +98,12 @@ def train_command(
             "--sample", metavar="BYTES", help="Held-out text scored a language; default 1.5e5; 0: all."
         ),
     ] = None,
+    borders: Annotated[
+        str | None,
+        typer.Option(
+            "--borders", help="Of documents: open (default), or masked: a token sees its own alone."
+        ),
+    ] = None,
     window: Annotated[
         str | None, typer.Option("--window", help="Of evaluation: cut (default), or sliding by half of it.")
     ] = None,
@@ -151,7 +157,7 @@ def train_command(
         "pair_key": pair_key, "precision": precision, "evaluations": evaluations, "tied": False if untied else None,
         "initial": initial, "weight_decay": weight_decay, "clip": clip, **_betas(betas),
         "languages": _names(languages), "score": _names(score), "sample": sample,
-        "window": window,
+        "window": window, "borders": borders,
         "unique": None if unique is None else _caps(unique),
     }  # fmt: skip
     text = open_shards(shards)

@@ -21,6 +21,7 @@ from isoglot.core.scoring import Scoring
 from isoglot.core.shapes import Shape
 
 ScheduleKind = Literal["wsd", "cosine", "constant"]
+Borders = Literal["open", "masked"]
 Precision = Literal["float32", "bfloat16"]
 InitialWeights = Literal["fan_in", "gpt2"]
 _ROUNDING = 1e-6
@@ -63,7 +64,8 @@ class Data:
     `shards` is the fingerprint of the tokenised corpus. `batch` counts sequences of `sequence` predicted tokens.
     `unique` caps a language's text, in tokens; it is read again from its start once the cap is used up. `seed`
     fixes the order of the text and the draw of languages: runs with one `pair_key` share both (it replaces the
-    seed), so that they differ by what is studied alone.
+    seed), so that they differ by what is studied alone. `borders` of documents inside a sequence are `open` to
+    attention, or `masked`: a token sees its own document alone.
     """
 
     shards: str
@@ -73,6 +75,7 @@ class Data:
     unique: tuple[tuple[str, int], ...] = ()
     seed: int = 0
     pair_key: str = ""
+    borders: Borders = "open"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "unique", tuple(sorted(self.unique)))
@@ -82,6 +85,8 @@ class Data:
         for name in ("sequence", "batch"):
             if getattr(self, name) < 1:
                 raise InputError(f"data has {name}={getattr(self, name)}: give a positive integer")
+        if self.borders not in get_args(Borders):
+            raise InputError(f"borders {self.borders!r} are unknown: use open or masked")
         if not self.stages:
             raise InputError("data has no stages: give at least one stage with shares")
         if abs(sum(stage.fraction for stage in self.stages) - 1) > _ROUNDING:

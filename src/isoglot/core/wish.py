@@ -16,7 +16,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.ladder import shape_named
 from isoglot.core.languages import parse_label
 from isoglot.core.mixture import shares_for, stages_for
-from isoglot.core.recipe import Base, Data, InitialWeights, Optimiser, Recipe, ScheduleKind, Stage
+from isoglot.core.recipe import Base, Borders, Data, InitialWeights, Optimiser, Recipe, ScheduleKind, Stage
 from isoglot.core.recipe_tree import MOST
 from isoglot.core.scoring import ALL, OWN, SAMPLE, Scoring, WindowKind
 from isoglot.core.shapes import Shape
@@ -67,6 +67,7 @@ class Wish:
     score: tuple[str, ...] = ()
     sample: float = SAMPLE
     window: WindowKind = "cut"
+    borders: Borders = "open"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ def recipe_of(wish: Wish, text: Text, start: Start | None = None) -> Recipe:
         unique=tuple((parse_label(name), int(cap)) for name, cap in wish.unique.items()),
         seed=wish.data_seed,
         pair_key=wish.pair_key,
+        borders=wish.borders,
     )
     recipe = Recipe(
         shape=shape,

@@ -63,6 +63,7 @@ SHARED = {
     "evaluations": "evaluations before the last",
     "score": "languages scored: data (the run's own; default), all, or labels beside them",
     "sample": "bytes of held-out text scored a language; 0: all of it",
+    "borders": "of documents: open, or masked: a token sees its own document alone",
     "window": "cut, or sliding: windows of evaluation that overlap by half",
 }
 

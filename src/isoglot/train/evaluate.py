@@ -34,9 +34,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from isoglot.core.errors import InputError
+from isoglot.core.recipe import Borders
 from isoglot.core.scoring import Scoring
 from isoglot.train.cross_entropy import token_losses
 from isoglot.train.held_out_sample import Documents, sampled
+from isoglot.train.loader import segments_of
 from isoglot.train.model import Transformer, hidden
 from isoglot.train.windows import Windows
 
@@ -97,6 +99,7 @@ class Evaluator:
         how: Evaluation | None = None,
         dtype: Any = jnp.float32,
         scoring: Scoring | None = None,
+        borders: Borders = "open",
     ) -> None:
         self.how, scoring = how or Evaluation(), scoring or Scoring()
         if self.how.documents is not None and self.how.documents < 1:
@@ -112,6 +115,7 @@ class Evaluator:
         aligned = [found for name, held in streams.items() if (found := held.units_of(sample[name]))]
         common = set.intersection(*aligned) if aligned else set()
         self._texts = {name: _Text(shards, name, sample[shards.stream(name)], common) for name in languages}
+        self._ends = {name: shards.end_of(name) for name in languages} if borders == "masked" else {}
         self.names = {name: _eval_set(shards, text, scoring) for name, text in self._texts.items()}
 
     def scores(self, model: Transformer, languages: Sequence[str] | None = None) -> list[Score]:
@@ -128,10 +132,13 @@ class Evaluator:
         """Loss in nats of every held-out token but the first, float64 (T - 1,), context tokens included."""
         tokens, rows = self._texts[language].tokens, self.how.rows
         windows = Windows(len(tokens), self.sequence, self.window)
-        inputs, targets = (_whole(windows.of(part), rows) for part in (tokens[:-1], tokens[1:]))
+        read = [tokens[:-1], tokens[1:]]
+        if language in self._ends:
+            read.append(segments_of(tokens[:-1], self._ends[language]))
+        parts = [_whole(windows.of(part), rows) for part in read]
         found = [
-            np.asarray(_window_losses(model, inputs[at : at + rows], targets[at : at + rows], self.dtype))
-            for at in range(0, len(inputs), rows)
+            np.asarray(_window_losses(model, self.dtype, *(part[at : at + rows] for part in parts)))
+            for at in range(0, len(parts[0]), rows)
         ]
         return windows.kept(np.concatenate(found)[: windows.count]).astype(np.float64)
 
@@ -175,8 +182,10 @@ def _whole(windows: np.ndarray, rows: int) -> np.ndarray:
 
 
 @functools.partial(jax.jit, static_argnames="dtype")
-def _window_losses(model: Transformer, inputs: jax.Array, targets: jax.Array, dtype: Any) -> jax.Array:
-    return token_losses(hidden(model, inputs, dtype), model.output_table(), targets)
+def _window_losses(
+    model: Transformer, dtype: Any, inputs: jax.Array, targets: jax.Array, segments: jax.Array | None = None
+) -> jax.Array:
+    return token_losses(hidden(model, inputs, dtype, segments=segments), model.output_table(), targets)
 
 
 class _Held:

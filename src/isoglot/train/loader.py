@@ -49,17 +49,32 @@ class TokenSource(Protocol):
         """Id of each base id in a clone; None where ids stay."""
         ...
 
+    def end_of(self, language: str) -> int:
+        """Id of the end of a document, as a model sees it in this language."""
+        ...
+
 
 @dataclass(frozen=True)
 class Batch:
     """Sequences of a step: `inputs` and `targets` are (rows, sequence) token ids, a target is the next input.
 
-    `language` is (rows,), indices into the loader's `languages`. All are int32.
+    `language` is (rows,), indices into the loader's `languages`. `segments`, (rows, sequence), number the documents of
+    a row where attention is kept inside them, else it is None. All are int32.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     language: np.ndarray
+    segments: np.ndarray | None = None
+
+
+def segments_of(inputs: np.ndarray, end: np.ndarray | int) -> np.ndarray:
+    """Number the documents of rows (..., T), int32: each begins at an end token, that of the document before it.
+
+    >>> segments_of(np.array([[5, 0, 7, 8, 0, 9]]), end=0).tolist()
+    [[0, 1, 1, 1, 2, 2]]
+    """
+    return np.cumsum(inputs == end, axis=-1, dtype=np.int32)
 
 
 class Loader:
@@ -81,6 +96,8 @@ class Loader:
             Stream(name, shards.train(name), recipe.data.sequence, caps.get(name), seed) for name in names
         )
         self._mappings = tuple(shards.mapping(name) for name in self.languages)
+        masked = recipe.data.borders == "masked"
+        self._ends = np.array([shards.end_of(name) for name in self.languages]) if masked else None
         # The counts that the next batch in turn will ask for: they save time, and decide nothing.
         self._next: tuple[int, np.ndarray] = (0, self._slots.counts(0))
 
@@ -94,7 +111,9 @@ class Loader:
         taken = self._sequences_before(step)
         self._next = (step + 1, taken + np.bincount(languages, minlength=len(taken)))
         tokens = self._tokens(languages, taken, rows)
-        return Batch(tokens[:, :-1], tokens[:, 1:], languages[rows].astype(np.int32))
+        inputs, targets, mine = tokens[:, :-1], tokens[:, 1:], languages[rows]
+        segments = None if self._ends is None else segments_of(inputs, self._ends[mine][:, None])
+        return Batch(inputs, targets, mine.astype(np.int32), segments)
 
     def counts(self, step: int) -> dict[str, int]:
         """Return the sequences that each language has had in all steps before `step`."""

@@ -7,7 +7,6 @@ the cool-down (`train_branches`).
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,12 +19,12 @@ import numpy as np
 from isoglot.core.errors import InputError, NoAnswerError, StoppedError
 from isoglot.core.recipe import Recipe
 from isoglot.train.checkpoint import Checkpoint, load, load_models, open_checkpoint, require_ids
-from isoglot.train.evaluate import Evaluation, Evaluator
+from isoglot.train.evaluate import Evaluation
 from isoglot.train.model import Transformer
 from isoglot.train.parallel import Placement
-from isoglot.train.program import DTYPES, Program, State, program
-from isoglot.train.records import rows
+from isoglot.train.program import Program, State, program
 from isoglot.train.run_folder import RunFolder
+from isoglot.train.run_scores import evaluate, evaluator, unscored
 
 # Losses stay on the device until this many are there: reading each would make the device wait for the host.
 LOSSES_AT_ONCE = 50
@@ -100,24 +99,24 @@ def train_pack(
     state, start, losses = _start(run, folder.checkpoints, base, trunk, shards)
     place.agree(start)
     state = place.put_state(state)
-    evaluate = sorted({*recipes[0].evaluate, run.steps})
+    scored = {*recipes[0].evaluate, run.steps}
     keep = {*settings.keep, run.steps}
-    evaluator = _evaluator(run, shards, settings)
+    scorer = evaluator(run, shards, settings.evaluation)
     found = folder.rows_until(start)
     waiting: list[jax.Array] = []
     told = time.monotonic()
 
     for step in range(start, run.steps + 1):
-        wanted = _unscored(run, evaluator, step, shards, found) if step in evaluate else []
+        wanted = unscored(run, scorer, step, shards, found) if step in scored else []
         if any(wanted):
-            found += _evaluate(run, evaluator, place.fetch(state.model), step, shards, wanted)
+            found += evaluate(run, scorer, place.fetch(state.model), step, shards, wanted)
         if step > start and (step in keep or (settings.every and step % settings.every == 0)):
             losses = _collect(losses, waiting, step)
             folder.keep(step, place.fetch(state), losses, found, keep)
         if step == run.steps:
             break
-        inputs, targets = run.batch(step, place.host, place.hosts)
-        state, loss = run.update(state, (place.put_batch(inputs), place.put_batch(targets)), run.rate(step))
+        batch = tuple(place.put_batch(part) for part in run.batch(step, place.host, place.hosts))
+        state, loss = run.update(state, batch, run.rate(step))
         waiting.append(loss)
         if len(waiting) == LOSSES_AT_ONCE or step + 1 == run.steps or time.monotonic() - told > TOLD_EVERY:
             losses, told = _collect(losses, waiting, step + 1), time.monotonic()
@@ -132,7 +131,7 @@ def train_pack(
             )
 
     folder.finish(losses, found)
-    results = _results(run, home, place.fetch(state.model), found, losses, evaluator.names)
+    results = _results(run, home, place.fetch(state.model), found, losses, scorer.names)
     place.wait()
     return results
 
@@ -220,53 +219,6 @@ def _check_trunk(recipe: Recipe, trunk: Checkpoint) -> None:
             f"{trunk.folder}: is not on the trunk of recipe {recipe.name} (same trunk, at most step {limit}); "
             "give a checkpoint before both cool down"
         )
-
-
-def _evaluator(run: Program, shards: Any, settings: Settings) -> Evaluator:
-    """What scores every run of a program, each on its languages."""
-    recipe, there = run.recipes[0], tuple(shards.languages)
-    wanted = {name for member in run.recipes for name in member.scored(there)}
-    return Evaluator(
-        shards,
-        [name for name in there if name in wanted],
-        recipe.data.sequence,
-        settings.evaluation,
-        DTYPES[recipe.precision],
-        recipe.scoring,
-    )
-
-
-def _unscored(
-    run: Program, evaluator: Evaluator, step: int, shards: Any, found: list[dict[str, Any]]
-) -> list[tuple[str, ...]]:
-    """Languages of each run that no row has for a step, on the text that is scored now."""
-    known = {(row["run"], row["step"], row["language"], row["eval_set"]) for row in found}
-    names = evaluator.names
-    return [
-        tuple(
-            label
-            for label in recipe.scored(tuple(shards.languages))
-            if (recipe.name, step, label, names[label]) not in known
-        )
-        for recipe in run.recipes
-    ]
-
-
-def _evaluate(
-    run: Program, evaluator: Evaluator, models: Any, step: int, shards: Any, wanted: list[tuple[str, ...]]
-) -> list[dict[str, Any]]:
-    vocabulary = shards.vocabulary.fingerprint
-    found = []
-    for at, (recipe, loader) in enumerate(zip(run.recipes, run.loaders, strict=True)):
-        model = jax.tree.map(lambda leaf, at=at: leaf[at], models) if run.packed else models
-        scores = evaluator.scores(model, wanted[at])
-        for score in scores:
-            if not math.isfinite(score.nats_per_token):
-                raise NoAnswerError(
-                    f"loss of {score.language} is not a number at step {step}: lower the learning rate or warm up longer"
-                )
-        found += rows(recipe, loader, step, scores, vocabulary)
-    return found
 
 
 def _collect(losses: np.ndarray, waiting: list[jax.Array], step: int) -> np.ndarray:

@@ -138,8 +138,14 @@ def rotate(x: jax.Array, cos: jax.Array, sin: jax.Array) -> jax.Array:
     return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 
-def apply_block(x: jax.Array, block: Blocks, shape: Shape, rotary: tuple[jax.Array, jax.Array]) -> jax.Array:
-    """One block on (B, T, d); `block` holds one layer's weights."""
+def apply_block(
+    x: jax.Array,
+    block: Blocks,
+    shape: Shape,
+    rotary: tuple[jax.Array, jax.Array],
+    segments: jax.Array | None = None,
+) -> jax.Array:
+    """One block on (B, T, d); `block` holds one layer's weights, `segments` (B, T) bound attention."""
     batch, length, _ = x.shape
     dtype = x.dtype
 
@@ -147,7 +153,9 @@ def apply_block(x: jax.Array, block: Blocks, shape: Shape, rotary: tuple[jax.Arr
         return linear(normed, getattr(block, name)).reshape(batch, length, shape.heads, shape.head_width)
 
     normed = rms_norm(x, block.attention_norm)
-    mixed = attention(rotate(heads("query"), *rotary), rotate(heads("key"), *rotary), heads("value"))
+    mixed = attention(
+        rotate(heads("query"), *rotary), rotate(heads("key"), *rotary), heads("value"), segments
+    )
     branch = linear(mixed.reshape(batch, length, -1), block.output)
     if block.ffn_norm is not None:
         x = x + branch
@@ -157,28 +165,40 @@ def apply_block(x: jax.Array, block: Blocks, shape: Shape, rotary: tuple[jax.Arr
     return x + branch + linear(hidden, block.down)
 
 
-def hidden(model: Transformer, tokens: jax.Array, dtype: Any = jnp.float32, remat: bool = False) -> jax.Array:
+def hidden(
+    model: Transformer,
+    tokens: jax.Array,
+    dtype: Any = jnp.float32,
+    remat: bool = False,
+    segments: jax.Array | None = None,
+) -> jax.Array:
     """Last hidden states (B, T, d) of tokens (B, T), after the final norm.
 
-    `remat` recomputes each block in the backward pass, for models whose activations do not fit.
+    `remat` recomputes each block in the backward pass, for models whose activations do not fit. `segments`, integers
+    (B, T), keep attention inside runs of equal ones.
     """
-    x, _ = _through(model, tokens, dtype, remat, keep=False)
+    x, _ = _through(model, tokens, dtype, remat, segments, keep=False)
     return x if model.final_norm is None else rms_norm(x, model.final_norm)
 
 
 def hidden_by_layer(model: Transformer, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
     """Output (L, B, T, d) of every block, before the final norm."""
-    _, layers = _through(model, tokens, dtype, remat=False, keep=True)
+    _, layers = _through(model, tokens, dtype, remat=False, segments=None, keep=True)
     return layers
 
 
 def _through(
-    model: Transformer, tokens: jax.Array, dtype: Any, remat: bool, keep: bool
+    model: Transformer,
+    tokens: jax.Array,
+    dtype: Any,
+    remat: bool,
+    segments: jax.Array | None,
+    keep: bool,
 ) -> tuple[jax.Array, Any]:
     rotary = rotary_tables(tokens.shape[1], model.shape.head_width)
 
     def body(x: jax.Array, block: Blocks) -> tuple[jax.Array, jax.Array | None]:
-        x = apply_block(x, block, model.shape, rotary)
+        x = apply_block(x, block, model.shape, rotary, segments)
         return x, x if keep else None
 
     layers = model.shape.layers
@@ -187,6 +207,8 @@ def _through(
     return jax.lax.scan(jax.checkpoint(body) if remat else body, x, model.blocks, unroll=unroll)
 
 
-def logits(model: Transformer, tokens: jax.Array, dtype: Any = jnp.float32) -> jax.Array:
-    """Next-token logits (B, T, V) in float32."""
-    return linear(hidden(model, tokens, dtype), model.output_table()).astype(jnp.float32)
+def logits(
+    model: Transformer, tokens: jax.Array, dtype: Any = jnp.float32, segments: jax.Array | None = None
+) -> jax.Array:
+    """Next-token logits (B, T, V) in float32; `segments` as in `hidden`."""
+    return linear(hidden(model, tokens, dtype, segments=segments), model.output_table()).astype(jnp.float32)

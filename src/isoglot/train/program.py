@@ -73,24 +73,25 @@ class Program:
         """Weights of one run."""
         return jax.tree.map(lambda leaf: leaf[at], state.model) if self.packed else state.model
 
-    def batch(self, step: int, host: int = 0, hosts: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs and targets of a step for a host, int32 (rows, T), or (runs, rows, T) in a pack."""
+    def batch(self, step: int, host: int = 0, hosts: int = 1) -> tuple[np.ndarray, ...]:
+        """Inputs and targets of a step for a host, int32 (rows, T), or (runs, rows, T) in a pack; segments if masked."""
         found: list[Batch] = [loader.batch(step, host, hosts) for loader in self.loaders]
-        if not self.packed:
-            return found[0].inputs, found[0].targets
-        return np.stack([part.inputs for part in found]), np.stack([part.targets for part in found])
+        parts = [(batch.inputs, batch.targets, batch.segments) for batch in found]
+        kept = [[one for one in part if one is not None] for part in parts]
+        return tuple(np.stack(same) for same in zip(*kept, strict=True)) if self.packed else tuple(kept[0])
 
     def rate(self, step: int) -> np.ndarray:
         """Learning rate of a step, float32: a number, or one a run."""
         rates = np.array([learning_rate(r.optimiser, r.steps, step) for r in self.recipes], np.float32)
         return rates if self.packed else rates[0]
 
-    def update(self, state: State, batch: tuple[Any, Any], rate: Any) -> tuple[State, jax.Array]:
+    def update(self, state: State, batch: tuple[Any, ...], rate: Any) -> tuple[State, jax.Array]:
         """One update: the new state and the mean loss, in nats a token, before it. The old state is used up."""
         recipe = self.recipes[0]
         layout = spread_of(state)
         step = compiled_step(_constants(recipe.optimiser), recipe.precision, self.remat, self.packed, layout)
-        found: tuple[State, jax.Array] = step(state, *batch, rate)
+        inputs, targets, *segments = batch
+        found: tuple[State, jax.Array] = step(state, inputs, targets, rate, *segments)
         return found
 
 
@@ -104,11 +105,19 @@ def compiled_step(
     """
     rule, dtype = adamw(constants), DTYPES[precision]
 
-    def loss_of(model: Transformer, inputs: jax.Array, targets: jax.Array) -> jax.Array:
-        return mean_loss(hidden(model, inputs, dtype, remat), model.output_table(), targets)
+    def loss_of(
+        model: Transformer, inputs: jax.Array, targets: jax.Array, segments: jax.Array | None
+    ) -> jax.Array:
+        return mean_loss(hidden(model, inputs, dtype, remat, segments), model.output_table(), targets)
 
-    def step(state: State, inputs: jax.Array, targets: jax.Array, rate: jax.Array) -> tuple[State, jax.Array]:
-        loss, slope = jax.value_and_grad(loss_of)(state.model, inputs, targets)
+    def step(
+        state: State,
+        inputs: jax.Array,
+        targets: jax.Array,
+        rate: jax.Array,
+        segments: jax.Array | None = None,
+    ) -> tuple[State, jax.Array]:
+        loss, slope = jax.value_and_grad(loss_of)(state.model, inputs, targets, segments)
         change, optimiser = rule.update(slope, state.optimiser, state.model)
         model = jax.tree.map(lambda weight, by: weight - rate * by, state.model, change)
         return State(model, optimiser), loss
@@ -153,6 +162,7 @@ def shared_by_pack(recipe: Recipe) -> dict[str, Any]:
         "steps": recipe.steps,
         "batch": recipe.data.batch,
         "sequence": recipe.data.sequence,
+        "borders": recipe.data.borders,
         "precision": recipe.precision,
         "beta1": optimiser.beta1,
         "beta2": optimiser.beta2,
