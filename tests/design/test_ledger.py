@@ -49,7 +49,7 @@ def test_tokens_of_a_language_follow_the_stages() -> None:
 
 def test_the_exact_count_stands_beside_six_nd_and_is_saved_alike() -> None:
     """With 1,024 ids and sequences of 256 a 2x32 costs 1.27 times 6 N D exactly: the head is in N, attention is not."""
-    runs = grid(PAIR, Wish(), shapes=("2x32",), tokens=(1e6, 2e6))
+    runs = grid(PAIR, Wish(batch=16), shapes=("2x32",), tokens=(1e6, 2e6))
     costs = ledger(runs)
     short, long = costs.costs
     assert short.exact == training_flops(runs[0].shape, runs[0].tokens, EXACT, 256)

@@ -9,6 +9,7 @@ import pytest
 
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
+from isoglot.core.scoring import Scoring, WindowKind
 from isoglot.core.shapes import count_parameters
 from isoglot.core.wish import Text, Wish
 from isoglot.corpora.prepare import prepare
@@ -18,12 +19,13 @@ from isoglot.design.grid import grid
 from isoglot.sweep import calibrate
 from isoglot.sweep import estimate as module
 from isoglot.sweep.calibrate import Program, Speed, program_of, speeds
-from isoglot.sweep.estimate import BYTES_A_RUN, Scoring, disk_bytes, estimate, tokens_scored
+from isoglot.sweep.estimate import BYTES_A_RUN, ScoredText, disk_bytes, estimate
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
 from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.train import evaluate
 from isoglot.train.build import build_recipe
 from isoglot.train.evaluate import Evaluation
+from isoglot.train.run_scores import evaluator
 
 TEXT = Text("abc", 200, (("eng", 500_000),))
 WISH = Wish(sequence=32, batch=2)
@@ -90,36 +92,29 @@ def test_of_many_programs_some_are_timed_and_the_others_lie_between(told: list[P
 
 
 @pytest.mark.parametrize("documents", [None, 1, 3])
+@pytest.mark.parametrize("window", ["cut", "sliding"])
 def test_tokens_scored_are_those_that_the_evaluator_computes(
-    documents: int | None, shards: Shards, monkeypatch: pytest.MonkeyPatch
+    documents: int | None, window: WindowKind, shards: Shards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
 
-    def losses(model: object, inputs: np.ndarray, targets: np.ndarray, dtype: object) -> np.ndarray:
+    def losses(model: object, dtype: object, inputs: np.ndarray, *rest: np.ndarray) -> np.ndarray:
         seen.append(inputs.size)
         return np.zeros(inputs.shape)
 
     monkeypatch.setattr(evaluate, "_window_losses", losses)
-    run = replace(recipe_of(shards), evaluate=())
-    how = Evaluation(documents, rows=2)
-    evaluator = evaluate.Evaluator(shards, shards.languages, run.data.sequence, how)
-    evaluator.scores(np.zeros(1))  # type: ignore[arg-type]
-    assert tokens_scored(run, shards, how) == sum(seen) > 0
+    run = replace(recipe_of(shards), evaluate=(), scoring=Scoring(window=window))
+    scorer = evaluator([run], shards, Evaluation(documents, rows=2))
+    scorer.scores(np.zeros(1))  # type: ignore[arg-type]
+    assert scorer.tokens() == sum(seen) > 0
 
 
 def test_evaluation_counts_by_the_tokens_that_each_run_scores(told: list[Program], shards: Shards) -> None:
-    """Two runs with three evaluations each: of 1,000 tokens, at a million a second."""
+    """Two runs with three evaluations each, at a million tokens a second."""
     runs = [replace(recipe_of(shards), evaluate=(5, 10), seed=seed) for seed in (0, 1)]
-    asked: list[str] = []
-
-    def thousand(recipe: Recipe, text: Shards, how: Evaluation) -> int:
-        asked.append(recipe.name)
-        assert text is shards and how.documents == 2
-        return 1000
-
-    found = estimate(runs, scoring=Scoring({shards.fingerprint: shards}, Evaluation(2), thousand))
-    assert asked == [run.name for run in runs]
-    assert found.parts["evaluation"] == pytest.approx(2 * 3 * 1000 * 1e-6)
+    tokens = evaluator(runs[:1], shards, Evaluation(2)).tokens()
+    found = estimate(runs, scoring=ScoredText({shards.fingerprint: shards}, Evaluation(2)))
+    assert found.parts["evaluation"] == pytest.approx(2 * 3 * tokens * 1e-6)
     assert found.parts["text"] > 0
     assert found.hours == pytest.approx(sum(found.parts.values()) / 3600)
     assert sum(found.shares.values()) == pytest.approx(1)

@@ -132,12 +132,12 @@ def _estimate(
     design: Design, folders: list[Path], workers: int, documents: int | None, calibrate: bool, disk: int
 ) -> Estimate:
     from isoglot.cli.display import progress
-    from isoglot.sweep.estimate import Scoring, estimate, tokens_scored
+    from isoglot.sweep.estimate import ScoredText, estimate
     from isoglot.tokenizer.shards import open_shards
     from isoglot.train.evaluate import Evaluation
 
     texts = {shards.fingerprint: shards for shards in map(open_shards, folders)}
-    scoring = Scoring(texts, Evaluation(documents), tokens_scored)
+    scoring = ScoredText(texts, Evaluation(documents))
     with progress() as say:
         return estimate(design.recipes, workers, calibrate, disk, say, scoring)
 

@@ -11,7 +11,7 @@ from isoglot.core.flops import EXACT, flops_per_token
 from isoglot.core.ladder import LADDER
 from isoglot.core.recipe import Recipe
 from isoglot.core.shapes import count_parameters
-from isoglot.core.wish import Text, Wish, shape_of, step_tokens
+from isoglot.core.wish import Text, Wish, settled, shape_of, step_tokens
 from isoglot.design.knobs import Says
 from isoglot.design.run import lengths, positive
 
@@ -52,14 +52,18 @@ def isoflop(
     >>> text = Text("abc", 512, (("eng", 500_000),))
     >>> [(run.shape.width, run.tokens) for run in isoflop(text, Wish(batch=16), budgets=(1e12,), shapes=("2x32", "2x64"))]
     [(32, 3862528), (64, 1196032)]
-    >>> [run.tokens for run in isoflop(text, Wish(), budgets=(1e12,), shapes=("2x32", "2x64"), flops="exact")]
+    >>> [run.tokens for run in isoflop(text, Wish(batch=16), budgets=(1e12,), shapes=("2x32", "2x64"), flops="exact")]
     [2801664, 966656]
     """
-    cells = [
-        cell
+    profiles = [
+        (budget, name, cost)
         for budget in positive("budgets", budgets)
-        for cell in _profile(text, wish, budget, shapes, ratios, flops)
+        for name, cost in _profile(text, wish, budget, shapes, ratios, flops)
     ]
+    # One batch for all sizes and budgets: that of the run with the fewest tokens.
+    wish = settled(wish, min(budget / cost for budget, _, cost in profiles))
+    each = step_tokens(wish)
+    cells = [(name, _steps(budget, float(cost * each), name) * each) for budget, name, cost in profiles]
     found: dict[str, Iterator[Recipe]] = {
         name: iter(
             lengths(replace(wish, shape=name), text, [count for other, count in cells if other == name])
@@ -71,9 +75,8 @@ def isoflop(
 
 def _profile(
     text: Text, wish: Wish, budget: float, shapes: tuple[str, ...], ratios: tuple[float, ...], flops: str
-) -> list[tuple[str, float]]:
-    """Sizes of one budget with their tokens."""
-    each = step_tokens(wish)
+) -> list[tuple[str, int]]:
+    """Sizes of one budget with their FLOPs a token."""
     sizes = [(name, *_size(text, wish, name, flops)) for name in shapes or _rungs()]
     if not shapes:
         low, high = _range(ratios)
@@ -85,7 +88,7 @@ def _profile(
                 f"budget {budget:g} has {len(sizes)} rungs with {low:g} to {high:g} tokens a parameter: "
                 "give shapes, wider ratios or another budget"
             )
-    return [(name, _steps(budget, float(cost * each), name) * each) for name, _, cost in sizes]
+    return [(name, cost) for name, _, cost in sizes]
 
 
 def _steps(budget: float, flops: float, name: str) -> int:

@@ -233,3 +233,12 @@ class MadeUp:
     def mapping(self, language: str) -> None:
         """Ids are the language's own."""
         del language
+
+    def stream(self, language: str) -> str:
+        """A language reads its own text."""
+        return language
+
+    @property
+    def fingerprint(self) -> str:
+        """None that text of a corpus has."""
+        return "made up"

@@ -11,13 +11,11 @@ count.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
@@ -72,43 +70,39 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Scoring:
-    """What each run scores: the text by fingerprint, and how.
-
-    `tokens` says how many tokens one evaluation of a recipe on its text computes.
-    """
+class ScoredText:
+    """The text that runs are scored on, by fingerprint, and how."""
 
     texts: Mapping[str, Shards]
     how: Evaluation
-    tokens: Callable[[Recipe, Shards, Evaluation], int]
 
     def seconds(self, recipe: Recipe, speed: Speed) -> float:
         """Seconds of a run's evaluations: those that it asks for, and that of its last step."""
         count = len({*recipe.evaluate, recipe.steps})
-        return count * self.tokens(recipe, self.texts[recipe.data.shards], self.how) * speed.scoring
+        return count * self._opened(recipe)[0] * speed.scoring
 
     def reading(self, recipe: Recipe) -> float:
         """Seconds that a run of this text needs to open it, measured once here."""
-        from isoglot.train.evaluate import Evaluator
-        from isoglot.train.loader import Loader
+        return self._opened(recipe)[1]
 
-        shards = self.texts[recipe.data.shards]
-        began = time.perf_counter()
-        Loader(recipe, shards)
-        Evaluator(shards, shards.languages, recipe.data.sequence, self.how)
-        return time.perf_counter() - began
+    def _opened(self, recipe: Recipe) -> tuple[int, float]:
+        """Tokens of one evaluation, and the seconds of opening; equal for runs of one text that are scored alike."""
+        text = self.texts[recipe.data.shards]
+        languages = recipe.scored(tuple(text.languages))
+        key = (recipe.data.shards, languages, recipe.scoring, recipe.data.sequence, recipe.data.borders)
+        if key not in self._known:
+            from isoglot.train.loader import Loader
+            from isoglot.train.run_scores import evaluator
 
+            began = time.perf_counter()
+            Loader(recipe, text)
+            tokens = evaluator([recipe], text, self.how).tokens()
+            self._known[key] = (tokens, time.perf_counter() - began)
+        return self._known[key]
 
-def tokens_scored(recipe: Recipe, shards: Shards, how: Evaluation) -> int:
-    """Tokens that one evaluation computes: held-out windows of every language, filled up to `how.rows` at a time."""
-    each, total = recipe.data.sequence * how.rows, 0
-    for language in shards.languages:
-        held = shards.held_out(language)
-        kept = len(held.byte_counts) if how.documents is None else min(how.documents, len(held.byte_counts))
-        # A context token before each document, and none is predicted for the first.
-        count = int(np.count_nonzero((held.document >= 0) & (held.document < kept))) + kept - 1
-        total += math.ceil(count / each) * each
-    return total
+    @cached_property
+    def _known(self) -> dict[tuple[object, ...], tuple[int, float]]:
+        return {}
 
 
 def estimate(
@@ -117,7 +111,7 @@ def estimate(
     calibrate: bool = True,
     vocabulary_bytes: int = 0,
     say: Callable[[str], None] | None = None,
-    scoring: Scoring | None = None,
+    scoring: ScoredText | None = None,
 ) -> Estimate:
     """Time and disk of a list of recipes on this machine; see the module for what counts.
 
@@ -175,7 +169,7 @@ def _update_seconds(members: Sequence[Recipe], speeds: Mapping[Program, Speed]) 
 
 
 def _text_seconds(
-    units: Sequence[Sequence[Recipe]], speeds: Mapping[Program, Speed], scoring: Scoring | None
+    units: Sequence[Sequence[Recipe]], speeds: Mapping[Program, Speed], scoring: ScoredText | None
 ) -> tuple[list[float], list[float]]:
     """Seconds of each unit's evaluations, and of its reading of text."""
     if scoring is None:

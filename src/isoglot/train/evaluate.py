@@ -142,6 +142,11 @@ class Evaluator:
         ]
         return windows.kept(np.concatenate(found)[: windows.count]).astype(np.float64)
 
+    def tokens(self) -> int:
+        """Tokens that scoring every language computes, windows filled up to `rows` at a time."""
+        windows = [Windows(len(text.tokens), self.sequence, self.window) for text in self._texts.values()]
+        return sum(-(-one.count // self.how.rows) for one in windows) * self.how.rows * self.sequence
+
     def _score(self, name: str, text: _Text, model: Transformer) -> Score:
         losses = self.losses(model, name)[text.scored]
         aligned = text.aligned

@@ -101,7 +101,7 @@ def train_pack(
     state = place.put_state(state)
     scored = {*recipes[0].evaluate, run.steps}
     keep = {*settings.keep, run.steps}
-    scorer = evaluator(run, shards, settings.evaluation)
+    scorer = evaluator(run.recipes, shards, settings.evaluation)
     found = folder.rows_until(start)
     waiting: list[jax.Array] = []
     told = time.monotonic()

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 
 from isoglot.core.errors import NoAnswerError
+from isoglot.core.recipe import Recipe
 from isoglot.train.evaluate import Evaluation, Evaluator
 from isoglot.train.program import DTYPES, Program
 from isoglot.train.records import rows
 
 
-def evaluator(run: Program, shards: Any, how: Evaluation) -> Evaluator:
+def evaluator(recipes: Sequence[Recipe], shards: Any, how: Evaluation) -> Evaluator:
     """What scores every run of a program, each on its languages."""
-    recipe, there = run.recipes[0], tuple(shards.languages)
-    wanted = {name for member in run.recipes for name in member.scored(there)}
+    recipe, there = recipes[0], tuple(shards.languages)
+    wanted = {name for member in recipes for name in member.scored(there)}
     return Evaluator(
         shards,
         [name for name in there if name in wanted],
