@@ -21,11 +21,9 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import mean, stdev
 
 HERE = Path(__file__).parent
 LINES, TABLE = HERE / "regime.jsonl", HERE / "regime.md"

@@ -126,7 +126,10 @@ def mixtures(texts: Texts, seed: int) -> list[Recipe]:
 def larger_mixtures(texts: Texts, seed: int, chosen: Sequence[Mapping[str, float]]) -> list[Recipe]:
     """B, second part: mixtures that the two smallest sizes predict to differ, at a larger size."""
     wish = seeded(seed, replace(REGIME, shape="3x96", tokens=2e6, unique=UNEQUAL))
-    return [run_of(replace(wish, mixture=written(shares), languages=tuple(shares)), texts["six"]) for shares in chosen]
+    return [
+        run_of(replace(wish, mixture=written(shares), languages=tuple(shares)), texts["six"])
+        for shares in chosen
+    ]
 
 
 def repeated(texts: Texts, seed: int) -> list[Recipe]:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from experiments.campaign import blocks, texts
 from experiments.campaign.stages import Stage, stages
@@ -24,6 +23,7 @@ from isoglot.core.wish import Start, Text
 from isoglot.sweep.driver import run_sweep
 from isoglot.sweep.folder import Conditions, SweepFolder, add_design, add_places
 from isoglot.sweep.local import LocalWorkers
+from isoglot.sweep.status import Status
 from isoglot.train.checkpoint import open_checkpoint
 
 LOWEST_PRIORITY = 19
@@ -36,11 +36,15 @@ def commit_of(root: Path = ROOT) -> str:
     def git(*words: str) -> str:
         found = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True)
         if found.returncode:
-            raise InputError(f"{root}: is no clone of the repository ({found.stderr.strip()}): run the campaign from one")
+            raise InputError(
+                f"{root}: is no clone of the repository ({found.stderr.strip()}): run the campaign from one"
+            )
         return found.stdout.strip()
 
     if changed := git("status", "--porcelain", "--untracked-files=no"):
-        raise InputError(f"{root}: differs from its commit in {changed.split()[1]}: run the campaign from a clean clone")
+        raise InputError(
+            f"{root}: differs from its commit in {changed.split()[1]}: run the campaign from a clean clone"
+        )
     return git("rev-parse", "HEAD")
 
 
@@ -57,6 +61,8 @@ class Campaign:
     base: Callable[[dict[str, Text]], list[Recipe]] = blocks.base
 
     def __post_init__(self) -> None:
+        self._stages: dict[str, list[str]] = {}
+        self._done = -1
         known = self.table.commit()
         if known is not None and known != self.commit:
             raise InputError(
@@ -72,14 +78,18 @@ class Campaign:
         """Do every stage that is not done, collecting after each."""
         with suppress(OSError):
             os.nice(LOWEST_PRIORITY)
-        letters: dict[str, set[str]] = {}
         for stage in self.plan or stages():
             recipes = self._recipes(stage)
             for recipe in recipes:
-                letters.setdefault(recipe.name, set()).add(stage.block)
+                self._stages.setdefault(recipe.name, []).append(stage.name)
             self._train(stage, recipes)
-            count = collect(self.sweep, letters, self.commit, self.table) if self.sweep.is_dir() else 0
-            self.say(f"{stage.name}: {len(recipes)} runs; the table has {count}")
+            self.say(f"{stage.name}: {len(recipes)} runs; the table has {self._collect()}")
+
+    def _collect(self) -> int:
+        """Add what is finished to the table; how many runs it has."""
+        if not self.sweep.is_dir():
+            return len(self.table.done())
+        return collect(self.sweep, self._stages, self.commit, self.table)
 
     def _recipes(self, stage: Stage) -> list[Recipe]:
         found = self.text(self.home, stage.texts)
@@ -100,14 +110,20 @@ class Campaign:
 
     def _sweep(self, home: Path, recipes: list[Recipe], stage: Stage, bases: dict[str, Path]) -> None:
         sweep = add_design(home, recipes, Conditions())
-        places = {text.shards: self.home / "shards" / name for name, text in self.text(self.home, stage.texts).items()}
+        places = {
+            text.shards: self.home / "shards" / name
+            for name, text in self.text(self.home, stage.texts).items()
+        }
         add_places(home, places, bases)
         status = run_sweep(SweepFolder(sweep.home), LocalWorkers(home, uuid.uuid4().hex[:8]), 1, self._tell)
         if status.count("failed"):
             raise InputError(f"{home}: {status.count('failed')} runs failed: see isoglot sweep status {home}")
 
-    def _tell(self, status: Any) -> None:
-        """Called twice a second: nothing worth a line."""
+    def _tell(self, status: Status) -> None:
+        """Called twice a second: the table grows with every run that is finished."""
+        if status.done != self._done:
+            self._done = status.done
+            self._collect()
 
     def _base(self, stage: Stage) -> Path:
         """The checkpoint of the base: as it lies in the sweep, or made again and compared with what is recorded."""

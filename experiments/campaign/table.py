@@ -1,8 +1,8 @@
 """The campaign's table: rows of all finished runs with what they came from, and what is read back from it.
 
-    runs.parquet     rows of the run table, with `blocks`, `commit`, `finished`, `seconds`, `device` and `versions`
-    recipes.parquet  the recipe of every run, and the blocks that it belongs to
-    bases.json       what a continued run needs to know of a base: shape, cost, fingerprint of the weights
+runs.parquet     rows of the run table, with `blocks`, `commit`, `finished`, `seconds`, `device` and `versions`
+recipes.parquet  the recipe of every run, and the blocks that it belongs to
+bases.json       what a continued run needs to know of a base: shape, cost, fingerprint of the weights
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from isoglot.train.build import start_of
 from isoglot.train.checkpoint import open_checkpoint
 
 HERE = Path(__file__).parent
-# Seconds of a unit stand on each of its runs: what a run took is its part by tokens.
-PROVENANCE = ("blocks", "commit", "finished", "unit", "unit_seconds", "device", "versions")
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,9 @@ class Table:
         rows = self.rows
         found = [] if rows is None else sorted(set(rows["commit"].to_list()))
         if len(found) > 1:
-            raise InputError(f"{self.folder / 'runs.parquet'}: has runs of commits {', '.join(found)}: keep those of one")
+            raise InputError(
+                f"{self.folder / 'runs.parquet'}: has runs of commits {', '.join(found)}: keep those of one"
+            )
         return found[0] if found else None
 
     def start(self, recipe: Recipe) -> Start | None:
@@ -65,6 +65,14 @@ class Table:
         base = Base(**{**facts, "shares": tuple(map(tuple, facts["shares"]))})
         return Start(Shape(**tree["shape"]), base, f"base {recipe.name}")
 
+    def seconds(self) -> dict[str, float]:
+        """Seconds of the units of each stage of which a run stands in the table."""
+        rows = self.rows
+        if rows is None:
+            return {}
+        units = rows.unique("unit").group_by("stage").agg(pl.col("unit_seconds").sum())
+        return dict(units.iter_rows())
+
     def losses(self, run: str) -> dict[str, float]:
         """The last losses of a run by language."""
         rows = self.rows
@@ -74,10 +82,10 @@ class Table:
         return dict(zip(last["language"].to_list(), last["loss"].to_list(), strict=True))
 
 
-def collect(home: Path, blocks: Mapping[str, set[str]], commit: str, table: Table) -> int:
+def collect(home: Path, stages: Mapping[str, list[str]], commit: str, table: Table) -> int:
     """Add the finished runs of a sweep to the table; runs that it has stay as they are. How many it has now.
 
-    `blocks` are the letters of each run's blocks. Raises InputError for rows of another commit, and for a run whose
+    `stages` are the names of each run's stages, the one that trained it first. Raises InputError for rows of another commit, and for a run whose
     record says other losses than the table.
     """
     if (known := table.commit()) not in (None, commit):
@@ -86,7 +94,8 @@ def collect(home: Path, blocks: Mapping[str, set[str]], commit: str, table: Tabl
     for body in SweepFolder(home).records().bodies:
         name = body["run"]
         facts = {
-            "blocks": ",".join(sorted(blocks.get(name, set()))),
+            "stage": stages.get(name, [""])[0],
+            "blocks": ",".join(sorted({stage[:1] for stage in stages.get(name, [])})),
             "commit": commit,
             "finished": body["timing"]["finished"],
             "unit": body["unit"]["name"],
@@ -108,7 +117,12 @@ def _write(table: Table, rows: list[dict[str, Any]], recipes: list[dict[str, Any
         _require_equal(old, frame)
         fresh = frame.filter(~pl.col("run").is_in(old["run"].unique().implode()))
         frame = pl.concat([old, fresh], how="diagonal_relaxed") if fresh.height else old
-    frame = frame.select(sorted(frame.columns, key=lambda name: (name.startswith(("share", "realised", "unique", "init_share")), 0)))
+    frame = frame.select(
+        sorted(
+            frame.columns,
+            key=lambda name: (name.startswith(("share", "realised", "unique", "init_share")), 0),
+        )
+    )
     _replace(frame.sort("run", "step", "language"), table.folder / "runs.parquet")
     path = table.folder / "recipes.parquet"
     known = [pl.read_parquet(path)] if path.is_file() else []

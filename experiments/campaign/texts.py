@@ -1,10 +1,10 @@
 """The texts of the campaign: what is fetched, split and tokenised, each once, in the campaign's folder.
 
-    six        six Bibles, one vocabulary of 1,024 ids: sizes, tokens, pairs, continuation, mixtures, repetition
-    sixteen    the 16 largest languages of LibreOffice's help, 2,048 ids: the K-ladder
-    disjoint   four of them, no two of which hold one document: the K-ladder's control for repeated content
-    families   15 European languages of LibreOffice's help, 2,048 ids: families
-    clones-2, clones-2-anchors, clones-10    English with clones, over the vocabulary of `six`
+six        six Bibles, one vocabulary of 1,024 ids: sizes, tokens, pairs, continuation, mixtures, repetition
+sixteen    the 16 largest languages of LibreOffice's help, 2,048 ids: the K-ladder
+disjoint   four of them, no two of which hold one document: the K-ladder's control for repeated content
+families   15 European languages of LibreOffice's help, 2,048 ids: families
+clones-2, clones-2-anchors, clones-10    English with clones, over the vocabulary of `six`
 """
 
 from __future__ import annotations

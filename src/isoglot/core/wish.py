@@ -153,7 +153,7 @@ def settled(wish: Wish, tokens: float | None = None) -> Wish:
     the shortest has steps enough. Raises InputError where a sequence, a batch or tokens are none.
 
     >>> settled(Wish(tokens=1e6, sequence=128)).batch, settled(Wish(tokens=1e6, sequence=128), 5e5).batch
-    (7, 3)
+    (4, 2)
     """
     if wish.batch is not None:
         return wish

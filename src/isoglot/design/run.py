@@ -82,7 +82,7 @@ def warmed(wish: Wish, tokens: Sequence[float]) -> Wish:
 
     >>> found = warmed(Wish(sequence=128), (1e6, 4e6))
     >>> found.batch, found.warmup
-    (7, 111)
+    (4, 195)
     """
     wish = settled(wish, min(tokens))
     if wish.warmup is not None or not _has_trunk(wish):
