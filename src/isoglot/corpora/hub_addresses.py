@@ -1,8 +1,10 @@
 """Where each corpus of the Hugging Face hub keeps a language, and the languages that it spells in its own way.
 
 Every corpus has one template for its addresses and a table of exceptions; both are data, tested against a table of
-known addresses. `verified` says that the template is documented by the corpus itself. The exceptions are partly from
-memory: the hub is asked when a corpus is opened, and an address that does not exist is refused with the nearest ones.
+known addresses. `verified` says that the template is documented by the corpus itself, `named` that the corpus' whole list of
+names was compared: every macrolanguage has then an address in it, or a reason. Of the others (`named` is False) the
+exceptions are partly from memory. The hub is asked when a corpus is opened, and an address that does not exist is
+refused with the nearest ones.
 
 Sources: the dataset cards, and FineWeb2 (arXiv 2506.20920), FineWeb2-HQ (2502.10361), MADLAD-400 (2309.04662),
 CulturaX (2309.09400), HPLT v2 (2503.10267).
@@ -52,6 +54,7 @@ class HubCorpus:
     document: str | None = None
     gated: bool = False
     verified: bool = True
+    named: bool = False
     escaped_newlines: bool = False
     only: tuple[str, ...] | None = None
     exceptions: Mapping[str, str] = field(default_factory=dict)
@@ -65,9 +68,23 @@ class HubCorpus:
 
 
 _BOTH_SCRIPTS = "cmn_Hani holds both scripts: ask for zho"
+_NONE = "it has none"
 _FINEWEB_2_HQ = (
     "rus zho deu spa jpn fra ita por pol nld ind tur ces vie swe pes arb ell dan hun".split()  # 20 subsets
 )
+# Languages that a corpus does not hold under any name, by its list.
+_NOT_IN_MC4 = (
+    "abk ace acm acq ady aeb ajp aka apc arg arn ars ary arz asm ast ava awa ayr azb bak bam ban bcl bem bho bis bjn bod bos "
+    "bre brx bug bxr che chr chv cjk ckb cor crh dik diq div doi dsb dyu dzo efi ewe fao fij fon frr fur fuv gan gaz glk glv "
+    "gom grn gsw hak hil hne hrv hsb iba ibb iku ilo ina inh kaa kab kac kal kam kas kbd kbp kea kha kik kin kmb knc kon kpv "
+    "krc kri kum lad lez lij lim lin lmo ltg lua lub lug luo lus mad mag mai mdf mfe mhr min mni mos myv mzn nan nav nde nds "
+    "nno nso nus nyn oci ory oss pag pam pap pcm pnb prs quy roh rom run sag sah san sat scn sco shn skr sme srd srn ssw suk "
+    "szl tah taq tat tcy tet tir tiv ton tpi tsn tso tuk tum twi tyv tzm udm uig umb vec ven vep war wln wol wuu xal yue"
+).split()
+_NOT_IN_WIKIPEDIA = (
+    "acm acq aeb ajp apc arn ars bem brx cjk doi dyu efi hil hne iba ibb kac kam kea kha kmb knc kri kum lua lub luo lus mag "
+    "mfe mos mww nde nus nyn suk taq tiv tzm umb"
+).split()
 
 HUB: Mapping[str, HubCorpus] = {
     corpus.name: corpus
@@ -81,8 +98,31 @@ HUB: Mapping[str, HubCorpus] = {
             size="about 8 TB compressed",
             licence="ODC-By 1.0",
             document="id",
-            exceptions={"zho": "cmn_Hani", "pes": "fas_Arab", "est": "ekk_Latn", "tgl": "fil_Latn"},
-            absent={"eng": "it has no English: use fineweb", "zho_Hant": _BOTH_SCRIPTS},
+            named=True,
+            exceptions={
+                "zho": "cmn_Hani",
+                "pes": "fas_Arab",
+                "est": "ekk_Latn",
+                "tgl": "fil_Latn",
+                "grn": "gug_Latn",
+                "iku": "ike_Cans",
+                "yue": "yue_Hani",
+                "hak": "hak_Hani",
+                "wuu": "wuu_Hani",
+            },
+            absent={
+                "eng": "it has no English: use fineweb",
+                "zho_Hant": _BOTH_SCRIPTS,
+                "prs": "fas_Arab holds all Persian: ask for pes",
+                "ajp": "apc_Arab holds all Levantine Arabic: ask for apc",
+                "aka": "it has Twi and Fante apart: ask for twi, or give the option config=fat_Latn",
+                "kon": "it has the languages of Kongo apart: give the option config=kng_Latn, kwy_Latn or ldi_Latn",
+                "rom": "it has the languages of Romani apart: give the option config=rmy_Latn, or another",
+                "nan": "it has Min Nan in Latin letters alone: ask for nan_Latn",
+                "acq": _NONE,
+                "gan": _NONE,
+                "ibb": _NONE,
+            },
         ),
         HubCorpus(
             name="fineweb",
@@ -106,6 +146,7 @@ HUB: Mapping[str, HubCorpus] = {
             size="20 languages",
             licence="ODC-By 1.0",
             document="id",
+            named=True,
             only=tuple(_FINEWEB_2_HQ),
             exceptions={"zho": "cmn_Hani", "pes": "fas_Arab"},
             absent={"eng": "it has no English: use fineweb", "zho_Hant": _BOTH_SCRIPTS},
@@ -142,7 +183,9 @@ HUB: Mapping[str, HubCorpus] = {
             size="113 subsets",
             licence="ODC-By 1.0",
             joint="-",
-            exceptions={"heb": "iw", "nob": "no", "tgl": "fil"},
+            named=True,
+            exceptions={"heb": "iw", "nob": "no", "tgl": "fil", "mww": "hmn"},
+            absent=dict.fromkeys(_NOT_IN_MC4, _NONE),
         ),
         HubCorpus(
             name="culturax",
@@ -159,14 +202,14 @@ HUB: Mapping[str, HubCorpus] = {
             name="hplt-2",
             summary="web text of the Internet Archive and Common Crawl in 193 languages, cleaned",
             repository="HPLT/HPLT2.0_cleaned",
-            # English is split over eng_Latn_10 ... eng_Latn_109, so languages are addressed by their files.
-            template="{code}/train-*.parquet",
+            # Large languages are split (eng_Latn_10 ... eng_Latn_109, ara_Arab_2, ell_Grek_2), so all are addressed by files.
+            template="{code}*/train-*.parquet",
             spelling="iso3_script",
             size="8 trillion tokens",
             licence="CC0 1.0",
             kind="files",
             document="id",
-            exceptions={"eng": "eng_Latn_*"},
+            exceptions={"arb": "ara_Arab"},
         ),
         HubCorpus(
             name="wikipedia",
@@ -177,14 +220,22 @@ HUB: Mapping[str, HubCorpus] = {
             size="322 languages",
             licence="CC BY-SA 3.0 and GFDL",
             document="id",
+            named=True,
             exceptions={
                 "nob": "no",
                 "gsw": "als",
                 "nan": "zh-min-nan",
                 "yue": "zh-yue",
                 "rom": "rmy",
+                "bho": "bh",
+                "dik": "din",
             },
-            absent={"zho_Hant": "zh holds both scripts: ask for zho"},
+            absent={
+                "zho_Hant": "zh holds both scripts: ask for zho",
+                "prs": "fa holds all Persian: ask for pes",
+                "aka": "it has Twi and Fante apart: ask for twi, or give the option config=20231101.fat",
+                **dict.fromkeys(_NOT_IN_WIKIPEDIA, _NONE),
+            },
         ),
     )
 }
