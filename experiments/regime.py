@@ -21,9 +21,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import mean, stdev
 
 HERE = Path(__file__).parent
 LINES, TABLE = HERE / "regime.jsonl", HERE / "regime.md"
@@ -93,6 +95,97 @@ def _train(cell: dict, shards: object, home: Path) -> tuple[dict, list]:
 def records() -> list[dict]:
     """What has been measured."""
     return [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
+
+
+def table(found: list[dict]) -> str:
+    """The page: each question's table with seeds, and its answer by the rule that was written before."""
+    means = {key(record): mean(record["loss"].values()) for record in found}
+
+    def losses(**wanted: object) -> list[float]:
+        """Losses over seeds of one cell, in the order of seeds."""
+        names = ("shape", "tokens", "batch", "initial", "peak")
+        return [
+            loss
+            for cell, loss in sorted(means.items(), key=str)
+            if cell[:5] == tuple(wanted[n] for n in names)
+        ]
+
+    lines = [
+        "# The training regime of small runs",
+        "",
+        *(__doc__ or "").partition("\n\n")[2].rstrip().splitlines(),
+        "",
+    ]
+    lines += [*_initial(losses), *_batch(losses), *_peak(losses), *_curves(found)]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return ""
+    return f"{mean(values):.3f}" + (f" ({stdev(values):.3f})" if len(values) > 1 else "")
+
+
+def _initial(losses: Callable[..., list[float]]) -> list[str]:
+    lines = ["## Initial weights (450,000 tokens; mean over seeds, standard deviation in brackets)", ""]
+    lines += ["| tokens a step | shape | sd 0.02 | fan-in | fan-in minus sd 0.02 |", "|---|---|---|---|---|"]
+    gains: list[list[float]] = []
+    for batch, shape in itertools.product((256, 1024), SHAPES):
+        settings = dict(shape=shape, tokens=SHORT, batch=batch, peak=STANDARD)
+        old, new = losses(initial="gpt2", **settings), losses(initial="fan_in", **settings)
+        differences = [b - a for a, b in zip(old, new, strict=False)]
+        gains.append(differences)
+        lines.append(f"| {batch:,} | {shape} | {_cell(old)} | {_cell(new)} | {_cell(differences)} |")
+    by_seed = [mean(one) for one in zip(*gains, strict=False)]
+    if len(by_seed) > 1:
+        error = stdev(by_seed) / len(by_seed) ** 0.5
+        verdict = "fan-in is the default" if mean(by_seed) < -2 * error else "sd 0.02 stays"
+        lines += [
+            "",
+            f"Over all cells {mean(by_seed):+.4f}, standard error over {len(by_seed)} seeds {error:.4f}: {verdict}.",
+            "",
+        ]
+    return lines
+
+
+def _batch(losses: Callable[..., list[float]]) -> list[str]:
+    lines = ["## Batch (fan-in, 0.16 / width)", ""]
+    lines += [
+        "| tokens | tokens a step | steps | " + " | ".join(SHAPES) + " | gain from 2x32 to 3x96 |",
+        "|---|---|---|" + "---|" * 4,
+    ]
+    for tokens, batches in ((SHORT, (256, 512, 1024, 4096)), (LONG, (512, 1024, 2048))):
+        for batch in batches:
+            cells = [
+                losses(shape=s, tokens=tokens, batch=batch, initial="fan_in", peak=STANDARD) for s in SHAPES
+            ]
+            gain = f"{mean(cells[0]) - mean(cells[-1]):.3f}" if all(cells) else ""
+            row = " | ".join(_cell(values) for values in cells)
+            lines.append(f"| {tokens:,.0f} | {batch:,} | {math.ceil(tokens / batch):,} | {row} | {gain} |")
+    return [*lines, ""]
+
+
+def _peak(losses: Callable[..., list[float]]) -> list[str]:
+    lines = ["## Peak learning rate x width (450,000 tokens, fan-in, seeds 0 and 1)", ""]
+    lines += ["| tokens a step | peak x width | " + " | ".join(SHAPES) + " |", "|---|---|" + "---|" * 3]
+    for batch, peak in itertools.product((256, 1024), (0.08, STANDARD, 0.32)):
+        cells = [losses(shape=s, tokens=SHORT, batch=batch, initial="fan_in", peak=peak)[:2] for s in SHAPES]
+        lines.append(f"| {batch:,} | {peak:g} | " + " | ".join(_cell(values) for values in cells) + " |")
+    return [*lines, ""]
+
+
+def _curves(found: list[dict]) -> list[str]:
+    """Training loss of one seed on the way, in nats a token: where the plateau ends decides short runs."""
+    lines = [
+        "## Curves (seed 0, fan-in, 0.16 / width, 450,000 tokens): training loss in nats a token, by sixteenths of the run",
+        "",
+    ]
+    lines += ["| tokens a step | shape | loss |", "|---|---|---|"]
+    for record in found:
+        if key(record)[1] == SHORT and key(record)[3:] == ("fan_in", STANDARD, 0):
+            curve = " ".join(f"{value:.2f}" for value in record["curve"])
+            lines.append(f"| {record['batch']:,} | {record['shape']} | {curve} |")
+    return [*lines, ""]
 
 
 if __name__ == "__main__":

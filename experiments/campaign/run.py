@@ -93,6 +93,7 @@ class Campaign:
 
     def _recipes(self, stage: Stage) -> list[Recipe]:
         found = self.text(self.home, stage.texts)
+        self.table.keep_texts(found)
         return stage.recipes(found, self._start(found) if stage.continues else None)
 
     def _start(self, found: dict[str, Text]) -> Start:

@@ -20,7 +20,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.recipe import Base, Recipe
 from isoglot.core.recipe_tree import recipe_from_dict
 from isoglot.core.shapes import Shape
-from isoglot.core.wish import Start
+from isoglot.core.wish import Start, Text
 from isoglot.sweep.folder import SweepFolder
 from isoglot.train.build import start_of
 from isoglot.train.checkpoint import open_checkpoint
@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Table:
-    """The committed table: a folder with the three files, any of which may not be there yet."""
+    """The committed table: a folder with the files above, any of which may not be there yet."""
 
     folder: Path = HERE
 
@@ -64,6 +64,18 @@ class Table:
         facts = tree["base"]
         base = Base(**{**facts, "shares": tuple(map(tuple, facts["shares"]))})
         return Start(Shape(**tree["shape"]), base, f"base {recipe.name}")
+
+    def keep_texts(self, found: Mapping[str, Text]) -> None:
+        """Write the fingerprints of texts; InputError for a text that is not the one that the table's runs read."""
+        path = self.folder / "texts.json"
+        known = json.loads(path.read_text()) if path.is_file() else {}
+        for name, text in found.items():
+            if known.setdefault(name, text.shards) != text.shards:
+                raise InputError(
+                    f"text {name} has fingerprint {text.shards[:16]}, but the runs of the table read {known[name][:16]}: "
+                    "use the packages and sources that it was made from"
+                )
+        path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
     def seconds(self) -> dict[str, float]:
         """Seconds of the units of each stage of which a run stands in the table."""

@@ -9,11 +9,9 @@ clones-2, clones-2-anchors, clones-10    English with clones, over the vocabular
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
-from isoglot.core.errors import InputError
 from isoglot.core.wish import Text
 from isoglot.corpora.catalogue import SOURCES
 from isoglot.corpora.corpus import Corpus, open_corpus
@@ -22,8 +20,6 @@ from isoglot.tokenizer.clones import Clones
 from isoglot.tokenizer.kinds import train_vocabulary
 from isoglot.tokenizer.shards import Shards, open_shards, write_shards
 from isoglot.train.build import text_of
-
-FINGERPRINTS = Path(__file__).parent / "texts.json"
 
 SIX = ("deu", "eng", "fra", "rus", "spa", "vie")
 # The 16 languages with most text; Brazilian Portuguese and Dzongkha among them.
@@ -74,18 +70,5 @@ def _corpus(name: str, home: Path) -> Corpus:
 
 
 def texts(home: Path, names: tuple[str, ...] = NAMES) -> dict[str, Text]:
-    """What recipes need to know of each text; InputError for one that is not the text of the committed table."""
-    found = {name: text_of(shards_of(name, home)) for name in names}
-    known = fingerprints()
-    for name, text in found.items():
-        if known.get(name, text.shards) != text.shards:
-            raise InputError(
-                f"text {name} has fingerprint {text.shards[:16]}, but the runs of the table read {known[name][:16]}: use "
-                "the packages and sources that it was made from"
-            )
-    return found
-
-
-def fingerprints() -> dict[str, str]:
-    """Fingerprints of the texts that the committed table's runs read, by name."""
-    return json.loads(FINGERPRINTS.read_text()) if FINGERPRINTS.is_file() else {}
+    """What recipes need to know of each text."""
+    return {name: text_of(shards_of(name, home)) for name in names}

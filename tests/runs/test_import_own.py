@@ -56,16 +56,16 @@ def test_folder_of_runs(tmp_path: Path) -> None:
 
 
 def test_compute_of_runs_and_of_runs_that_continue_them(tmp_path: Path) -> None:
-    """A continued run has no exact sum: its column is empty, without even a type."""
+    """A run whose base has no exact count has no exact sum: its column is empty, without even a type."""
     fresh = {"flops": 6e15, "flops_convention": "6nd", "flops_exact": 7e15}
-    later = {"flops": 1.2e16, "flops_convention": "6nd", "flops_exact": None, "flops_exact_own": 3e15}
+    later = {"flops": 1.2e16, "flops_convention": "6nd", "flops_exact": None}
     for run, extra in (("a", fresh), ("b", later)):
         (tmp_path / "runs" / run).mkdir(parents=True)
         table = pl.DataFrame(rows(run, 1e7, **extra), infer_schema_length=None)
         table.write_parquet(tmp_path / "runs" / run / "runs.parquet")
     runs = import_runs(tmp_path / "runs", steps="last")
-    columns = ["flops_exact", "flops_exact_own", "flops_convention"]
-    assert runs.frame.select(columns).rows() == [(7e15, None, "6nd"), (None, 3e15, "6nd")]
+    columns = ["flops_exact", "flops_convention"]
+    assert runs.frame.select(columns).rows() == [(7e15, "6nd"), (None, "6nd")]
     for kind in ("csv", "jsonl", "parquet"):
         assert read_runs(runs.write(tmp_path / f"t.{kind}")).frame.equals(runs.frame)
     assert read_runs(tmp_path / "runs" / "b").frame["flops_exact"].to_list() == [None, None]

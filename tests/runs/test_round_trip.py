@@ -40,7 +40,6 @@ def tables(draw: st.DrawFn) -> Runs:
         "unique.deu": column(st.one_of(st.none(), POSITIVE)),
         "lr_phase": column(st.sampled_from([None, "warmup", "decayed"])),
         "flops_exact": column(st.one_of(st.none(), st.floats(1e30, 1e40))),
-        "flops_exact_own": column(st.one_of(st.none(), st.just(0.0), POSITIVE)),
         "flops": [6.0 * size * seen for size, seen in zip(sizes, seen_tokens, strict=True)],
         "flops_convention": column(st.sampled_from([None, "6nd", "matrix_products"])),
         "remark": column(st.one_of(st.none(), WORDS)),

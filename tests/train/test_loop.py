@@ -225,7 +225,7 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
 ) -> None:
     at = open_checkpoint(whole.folder)
     shares, cluster = whole.recipe.data.stages[0].shares, cluster_of(whole.recipe)
-    base = Base(at.weights_fingerprint, whole.recipe.tokens, 1e9, shares, cluster)
+    base = Base(at.weights_fingerprint, whole.recipe.tokens, 1e9, shares, cluster, exact=2e9)
     recipe = replace(
         whole.recipe, base=base, evaluate=(0,), optimiser=Optimiser(peak=1e-3, warmup=1, decay=2)
     )
@@ -237,10 +237,13 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
     }
     assert first["synA"]["tokens"] == first["synA"]["init_tokens"] == whole.recipe.tokens
     assert first["synA"]["flops"] == 1e9
-    # How long the base's sequences were is not known, so what it has cost exactly is not either.
-    assert first["synA"]["flops_exact"] is None and first["synA"]["flops_exact_own"] == 0
     own = training_flops(recipe.shape, recipe.tokens, EXACT, 32)
-    assert found.rows[-1]["flops_exact"] is None and found.rows[-1]["flops_exact_own"] == own
+    assert first["synA"]["flops_exact"] == 2e9 and found.rows[-1]["flops_exact"] == 2e9 + own
+    # What a continued run costs the next that continues it, counted exactly.
+    assert base_of(open_checkpoint(found.folder)).exact == 2e9 + own
+    assert base_of(open_checkpoint(whole.folder)).exact == training_flops(
+        whole.recipe.shape, whole.recipe.tokens, EXACT, 32
+    )
     assert first["synA"]["cluster"] == ended["synA"]["cluster"]
     assert found.rows[-1]["loss"] < ended[found.rows[-1]["language"]]["loss"]
     with pytest.raises(InputError, match="give their checkpoint"):

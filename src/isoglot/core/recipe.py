@@ -158,9 +158,9 @@ class Optimiser:
 class Base:
     """The checkpoint that a run continues: its weights' fingerprint, and what they have cost.
 
-    `tokens` and `flops` were spent before; `shares` are the mixture they were spent on. `cluster` is what the base's
-    own rows are grouped by: runs that continue one base are no independent evidence. The learning-rate schedule
-    starts again, and the optimiser starts empty.
+    `tokens` and `flops` (6 N D) were spent before, `exact` by the exact count (0: not known); `shares` are the mixture
+    they were spent on. `cluster` is what the base's own rows are grouped by: runs that continue one base are no
+    independent evidence. The learning-rate schedule starts again, and the optimiser starts empty.
     """
 
     weights: str
@@ -168,10 +168,12 @@ class Base:
     flops: float
     shares: tuple[tuple[str, float], ...] = ()
     cluster: str = ""
+    exact: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "shares", tuple(sorted((name, float(share)) for name, share in self.shares)))
-        object.__setattr__(self, "flops", float(self.flops))
+        for name in ("flops", "exact"):
+            object.__setattr__(self, name, float(getattr(self, name)))
 
 
 @dataclass(frozen=True)

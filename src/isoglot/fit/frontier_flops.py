@@ -97,8 +97,7 @@ def _require_exact(runs: Runs) -> None:
     if missing.height:
         raise InputError(
             f"frontier: {runs.source} has no flops_exact in {missing.height} of {frame.height} rows, those of "
-            f"{missing['run'].n_unique()} runs from {_first(missing)} on (what the base of a continued run has cost exactly "
-            "is not known); leave them out, or use flops=6nd"
+            f"{missing['run'].n_unique()} runs from {_first(missing)} on; leave them out, or use flops=6nd"
         )
 
 

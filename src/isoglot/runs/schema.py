@@ -73,7 +73,6 @@ NUMBERS: dict[str, NumberRule] = {
     "bytes_per_token": _SIZE,
     "init_tokens": _AMOUNT,
     "init_flops": _AMOUNT,
-    "flops_exact_own": _AMOUNT,
     "lr_peak": _AMOUNT,
     "lr_min": _AMOUNT,
     "warmup_tokens": _AMOUNT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from isoglot.core.errors import InputError
-from isoglot.core.flops import six_nd
+from isoglot.core.flops import EXACT, flops_per_token, six_nd
 from isoglot.core.recipe import Base, Recipe
 from isoglot.core.shapes import count_parameters
 from isoglot.core.stages import stage_ends
@@ -51,6 +51,8 @@ def base_of(checkpoint: Checkpoint) -> Base:
         flops=spent + (before.flops if before else 0.0),
         shares=shares,
         cluster=cluster_of(recipe),
+        exact=flops_per_token(recipe.shape, EXACT, recipe.data.sequence) * own
+        + (before.exact if before else 0.0),
     )
 
 

@@ -36,20 +36,15 @@ def cluster_of(recipe: Recipe) -> str:
 
 
 def _compute(recipe: Recipe, step: int) -> dict[str, Any]:
-    """Compute since initialisation as 6 N D, and as exactly as it is known.
-
-    A recipe says of its base what 6 N D it has cost, but not how long its sequences were, which the exact count of
-    attention depends on: a continued run says what its own tokens have cost exactly, and leaves the sum empty.
-    """
+    """Compute since initialisation, the base's included: as 6 N D, and by the exact count where the base's is known."""
     base, tokens = recipe.base, _own_tokens(recipe, step)
-    own = training_flops(recipe.shape, tokens, EXACT, recipe.data.sequence) if tokens else 0.0
     product = six_nd(count_parameters(recipe.shape, "total"), tokens) if tokens else 0.0
-    found: dict[str, Any] = {
+    own = training_flops(recipe.shape, tokens, EXACT, recipe.data.sequence) if tokens else 0.0
+    return {
         "flops": product + (base.flops if base else 0.0),
         "flops_convention": "6nd",
-        "flops_exact": None if base else own,
+        "flops_exact": own if base is None else own + base.exact if base.exact else None,
     }
-    return found | ({"flops_exact_own": own} if base else {})
 
 
 def _own_tokens(recipe: Recipe, step: int) -> int:
