@@ -132,6 +132,7 @@ def _between(program: Program, known: Sequence[Speed]) -> Speed:
     return Speed(program, update, ratio * update / program.tokens, compiling, loading, measured=False)
 
 
+@functools.cache
 def _measured(program: Program) -> Speed:
     """Time what training runs, on made-up tokens: first as it comes, then with nothing in memory, then again."""
     import jax
