@@ -7,6 +7,7 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -14,8 +15,10 @@ from isoglot import demo_sweep
 from isoglot.cli import app, main
 from isoglot.core.errors import InputError, StoppedError
 from isoglot.core.recipe_tree import recipe_from_dict
+from isoglot.core.wish import Text
 from isoglot.runs import read_runs
 from isoglot.tokenizer.shards import Shards
+from isoglot.train.loop import Trained
 from isoglot.train.program import Program
 
 SMALL = ["--shape", "2x32", "--sequence", "32", "--batch", "4", "--documents", "2"]
@@ -248,9 +251,9 @@ def test_a_damaged_table_of_a_run_is_one_sentence(base: Path, shards: Shards, tm
 
 def test_the_demo_trains_fits_and_plans_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The whole demo on generated text, its runs cut to a few steps."""
-    monkeypatch.setattr(demo_sweep, "SHAPES", ("2x32",))
+    monkeypatch.setattr(demo_sweep, "SHAPES", ("1x32", "1x64"))
     monkeypatch.setattr(demo_sweep, "TOKENS", (8e3, 2.4e4))
-    monkeypatch.setattr(demo_sweep, "DOCUMENTS", 2)
+    monkeypatch.setattr(demo_sweep, "SEEDS", 2)
     said = run("demo", "--offline-synthetic", "--to", tmp_path)
     for words in (
         "a plan from published laws",
@@ -258,9 +261,35 @@ def test_the_demo_trains_fits_and_plans_offline(tmp_path: Path, monkeypatch: pyt
         "unigram",
         "compressor",
         "What so small a sweep identifies",
+        "10 runs: 8 end points",
+        "caution: 10 of 10 runs have fewer than 500 steps",
+        "N: 1x32 to 1x64",
+        "share of synA: 25% to 55%",
     ):
         assert words in said
     assert "refused: " in said or "Plan for" in said
-    table = read_runs(tmp_path / "synthetic-grammar" / "runs.parquet")
-    assert table.num_clusters == 2
+    table = read_runs(tmp_path / "synthetic-grammar-sweep" / "runs.parquet")
+    assert (table.num_runs, table.num_clusters) == (10, 6)
     assert set(table.languages) == {"synA", "synB", "synC", "synD"}
+
+
+def test_effects_are_differences_of_means_over_the_deviation_of_seeds() -> None:
+    """Losses that are sums of what size, length, share and seed add, so that each effect is known."""
+    text = Text("abc", 512, tuple((name, 10**6) for name in ("synA", "synB", "synC", "synD")))
+    runs = []
+    for recipe in demo_sweep.recipes(text):
+        shares = dict(recipe.data.stages[0].shares)
+        loss = 3 - 0.002 * recipe.shape.width - 1e-4 * recipe.steps + (0.01, 0.03, -0.04)[recipe.seed]
+        rows = [
+            {"step": recipe.steps, "language": name, "loss": loss - share} for name, share in shares.items()
+        ]
+        runs.append(Trained(recipe, Path("x"), None, rows, np.zeros(1)))  # type: ignore[arg-type]
+    size, length, share = demo_sweep.effects(runs)
+    steps = sorted({run.recipe.steps for run in runs})
+    assert size.gain == pytest.approx(0.002 * 32)
+    assert length.gain == pytest.approx(1e-4 * (steps[-1] - steps[0]))
+    assert share.gain == pytest.approx(0.55 - 0.25)
+    assert [one.seed_sd for one in (size, length, share)] == pytest.approx(
+        [np.std([0.01, 0.03, -0.04], ddof=1)] * 3
+    )
+    assert len(runs) == 20 and steps[0] >= 500

@@ -12,7 +12,8 @@ import typer
 from isoglot.cli.display import number, print_table, progress
 
 if TYPE_CHECKING:
-    from isoglot.demo_sweep import Baseline
+    from isoglot.core.recipe import Recipe
+    from isoglot.demo_sweep import Baseline, Effect
     from isoglot.fit.result import Fit
     from isoglot.plan.brief import Brief
     from isoglot.runs import Runs
@@ -26,23 +27,25 @@ def show_sweep(source: str, to: Path | None) -> None:
     """Fetch or generate the text, train what is not trained yet, and print every step."""
     from isoglot import demo_sweep
     from isoglot.corpora.request import default_folder
+    from isoglot.train.build import text_of
 
     home = to or default_folder("demo").parent.parent / "demo"
     typer.echo(f"\n\n2. A small sweep of our own: text in four languages from {source}\n")
     with progress() as say:
         corpus, shards = demo_sweep.prepare_text(source, home, say)
     _print_text(shards)
-    typer.echo("\n3. Twelve runs: three sizes, two mixtures, two lengths that cool down from one trunk\n")
+    _print_design(demo_sweep.recipes(text_of(shards)))
     with progress() as say:
-        done = demo_sweep.train_sweep(shards, home / source, say)
+        done = demo_sweep.train_sweep(shards, home / f"{source}-sweep", say)
         say("scoring baselines")
         marks = demo_sweep.baselines(corpus, shards, done[-1].model)
     _print_curves(done)
     _print_runs(done, marks)
+    _print_effects(demo_sweep.effects(done))
     runs = demo_sweep.table_of(done)
-    path = home / source / "runs.parquet"
+    path = home / f"{source}-sweep" / "runs.parquet"
     demo_sweep.write_table(done, path)
-    typer.echo(f"\n4. The {demo_sweep.LAW} law, fitted to these twelve runs\n")
+    typer.echo(f"\n4. The {demo_sweep.LAW} law, fitted to these {len(done)} runs\n")
     with progress() as say:
         fitted = demo_sweep.fit_sweep(runs, say)
     _print_identified(fitted)
@@ -70,6 +73,38 @@ def _print_text(shards: Shards) -> None:
         )
     title = f"byte-level BPE of {shards.vocabulary_size:,} ids"
     print_table(title, ["language", "training bytes", "tokens", "held-out documents", "bytes/token"], rows)
+
+
+def _print_design(recipes: Sequence[Recipe]) -> None:
+    """Runs, steps and what they are too few to show."""
+    from isoglot.design import cautions
+
+    first = recipes[0].seed
+    points = sum(recipe.seed == first for recipe in recipes)
+    typer.echo(
+        f"\n3. {len(recipes)} runs: {points} end points (sizes, mixtures, and lengths that cool down from one trunk), and the "
+        "shortest under other seeds\n"
+    )
+    steps = [recipe.steps for recipe in recipes]
+    each = recipes[0].data.batch * recipes[0].data.sequence
+    typer.echo(f"{min(steps):,} to {max(steps):,} steps a run, {each:,} tokens a step")
+    for line in cautions(recipes):
+        typer.echo(f"caution: {line}")
+    typer.echo("")
+
+
+def _print_effects(found: Sequence[Effect]) -> None:
+    """What size, tokens and share are worth, held against chance."""
+    typer.echo("")
+    rows = [
+        [one.change, number(one.gain, 3), number(one.seed_sd, 2), number(one.gain / one.seed_sd, 2)]
+        for one in found
+    ]
+    print_table(
+        "What the runs show: bits per byte gained, and over the standard deviation of a seed",
+        ["from", "gain", "sd of a seed", "gain / sd"],
+        rows,
+    )
 
 
 def _print_curves(done: Sequence[Trained]) -> None:
@@ -126,7 +161,7 @@ def _print_runs(done: Sequence[Trained], marks: Sequence[Baseline]) -> None:
 
 
 def _print_identified(fitted: Fit) -> None:
-    """Parameters with intervals, and in words what twelve runs tell and what they do not."""
+    """Parameters with intervals, and in words what the runs tell and what they do not."""
     ends = fitted.intervals(0.9)
     rows = [
         [group, name, number(value), _ends(ends[group].get(name))]
