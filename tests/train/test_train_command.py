@@ -59,14 +59,14 @@ def test_a_run_says_its_steps_and_what_it_is_too_small_to_show(shards: Shards, t
 def test_the_batch_of_a_trunk_follows_its_shortest_run(shards: Shards, tmp_path: Path) -> None:
     path = tmp_path / "recipe.json"
     options = ("train", "--shards", shards.folder, "--shape", "2x32", "--sequence", 32, "--write", path)
-    run(*options, "--tokens", 2e5)
-    assert recipe_from_dict(json.loads(path.read_text())).data.batch == 6
+    run(*options, "--tokens", 2e6)
+    assert recipe_from_dict(json.loads(path.read_text())).data.batch == 31
     with pytest.raises(InputError, match="writes one recipe, but 2 are asked for"):
         run(*options, "--tokens", 2e5, "--cool-downs", 1e5)
     rows = json.loads(
         run(*options[:-2], "--to", tmp_path, "--tokens", 8000, "--cool-downs", 2000, "--documents", 1, "--json")
     )  # fmt: skip
-    assert {row["batch_tokens"] for row in rows} == {32}
+    assert {row["batch_tokens"] for row in rows} == {256}
 
 
 def test_options_say_what_is_scored(shards: Shards, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from isoglot.cli.train_display import announce, bar, print_runs
 from isoglot.core.errors import InputError
 
 if TYPE_CHECKING:
     from isoglot.core.recipe import Recipe
     from isoglot.core.wish import Wish
-    from isoglot.train.loop import Settings, Trained
+    from isoglot.train.loop import Settings
 
 
 def train_command(
@@ -172,8 +173,8 @@ def train_command(
             )
         return _write(made[0], write)
     if host == 0:
-        _announce(made, as_json)
-    with _bar(made[0].steps) as tell, _stop_asked(hosts) as stop:
+        announce(made, as_json)
+    with bar(made[0].steps) as tell, _stop_asked(hosts) as stop:
         settings = _settings(documents, every, devices, strategy, remat, pack, tell, stop)
         if pack:
             done = train_pack(made, text, to, settings, base)
@@ -182,18 +183,7 @@ def train_command(
         else:
             done = [train(recipe, text, to, settings, base) for recipe in made]
     if host == 0:
-        _print(done, as_json)
-
-
-def _announce(made: list[Recipe], as_json: bool) -> None:
-    """Say how many steps each run has and what runs are too small to show; beside JSON, on stderr."""
-    from isoglot.design import run_cautions
-
-    for recipe in made:
-        each = recipe.data.batch * recipe.data.sequence
-        typer.echo(f"run {recipe.name}: {recipe.steps:,} steps of {each:,} tokens", err=as_json)
-    for line in run_cautions(made):
-        typer.echo(f"caution: {line}", err=as_json)
+        print_runs(done, as_json)
 
 
 def _joined(coordinator: str | None, hosts: int, host: int, spread: bool) -> tuple[int, int]:
@@ -316,31 +306,6 @@ def _settings(
 
 
 @contextmanager
-def _bar(steps: int) -> Iterator[Callable[..., None] | None]:
-    """A progress bar with the latest loss and the time left; silent where stderr is no terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed}/{task.total} steps"),
-    )
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
-        task = bar.add_task("training", total=steps)
-
-        def tell(step: int, total: int, losses: Any) -> None:
-            latest = ", ".join(f"{float(loss):.3f}" for loss in losses.reshape(-1)[:4])
-            bar.update(task, completed=step, total=total, description=f"loss {latest}")
-
-        yield tell
-
-
-@contextmanager
 def _stop_asked(hosts: int) -> Iterator[Callable[[], bool] | None]:
     """Whether Ctrl-C (or a scheduler's SIGTERM) came: the first ends a run after its step, a second ends at once.
 
@@ -377,45 +342,3 @@ def _write(recipe: Recipe, path: Path) -> None:
 
     path.write_text(json.dumps(recipe_to_dict(recipe), indent=1) + "\n", encoding="utf-8")
     typer.echo(f"{path}: recipe {recipe.name}, {recipe.steps:,} steps, {recipe.tokens:,} tokens")
-
-
-def _print(done: list[Trained], as_json: bool) -> None:
-    from isoglot.cli.display import number, print_json, print_table
-
-    if as_json:
-        return print_json([row for run in done for row in run.rows])
-    for run in done:
-        last = [row for row in run.rows if row["step"] == run.recipe.steps]
-        print_table(
-            _title(run, last[0]),
-            (
-                "language",
-                "share",
-                "bits/byte",
-                "its s.e.",
-                "nats/token",
-                "bits/unit",
-                "nats/token over unigram",
-            ),
-            [
-                (
-                    row["language"],
-                    number(row.get(f"realised_share.{row['language']}", 0.0), 3),
-                    *(_cell(row[name]) for name in ("loss", "loss_se", "nats_per_token", "bits_per_unit")),
-                    _cell(row["unigram_normalised"]),
-                )
-                for row in last
-            ],
-        )
-        typer.echo(f"{run.folder}")
-
-
-def _title(run: Trained, row: dict[str, Any]) -> str:
-    base = f", {run.recipe.base.tokens:,} of them by its base" if run.recipe.base else ""
-    return f"run {run.recipe.name}: {row['params']:,} parameters, {row['tokens']:,} tokens{base}"
-
-
-def _cell(value: float | None) -> str:
-    from isoglot.cli.display import number
-
-    return "-" if value is None else number(value)
