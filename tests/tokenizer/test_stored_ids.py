@@ -129,9 +129,9 @@ def test_our_own_vocabularies_read_ids_too(tmp_path):
 
 def test_the_width_follows_only_where_one_can_be(tmp_path):
     narrow, wide = tmp_path / "narrow.npy", tmp_path / "wide.npy"
-    np.array([7, 8, 0, 9], "<u2").tofile(narrow)
+    np.array([7, 0, 0, 9], "<u2").tofile(narrow)
     np.array([7, 8, 0, 9], "<u4").tofile(wide)
-    # 7 and 8 read as one id of four bytes are 524,295, which no vocabulary of 300 has.
+    # 0 and 9 read as one id of four bytes are 589,824, which no vocabulary of 300 has.
     assert inferred_dtype(narrow, 300) == np.dtype("<u2")
     with pytest.raises(InputError, match="say which with --dtype uint16 or --dtype uint32"):
         inferred_dtype(wide, 300)

@@ -229,7 +229,8 @@ def read_tokenizer(place: str | Path, end: str | None = None) -> ForeignVocabula
             f"{path}: its model is {model}, which loses text (white space, and every word with an unknown part), so "
             f"bytes a token would mean nothing; give a tokenizer of {' or '.join(MODELS)}"
         )
-    return ForeignVocabulary(text, end_piece(path, tree, tokenizer, end), path.parent.name or path.name)
+    name = path.absolute().parent.name if path.name == FILE else path.name
+    return ForeignVocabulary(text, end_piece(path, tree, tokenizer, end), name)
 
 
 def _text(path: Path) -> str:
