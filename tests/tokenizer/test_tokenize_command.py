@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.tokenizer.foreign_tokenizers import unigram
 from typer.testing import CliRunner
 
 from isoglot.cli import app
@@ -77,6 +78,18 @@ def test_a_vocabulary_is_used_again(text: Corpus, tmp_path: Path) -> None:
     assert first.vocabulary == second.vocabulary and second.languages == ("fra",)
 
 
+def test_a_tokenizer_of_another_project_says_what_it_does_not_give_back(text: Corpus, tmp_path: Path) -> None:
+    lines = [line for name in ("eng", "fra") for line in text.table(name)["text"].to_list()]
+    unigram(lines, 300).save(str(tmp_path / "tokenizer.json"))
+    output = run(text.folder, "--to", tmp_path / "s", "--vocabulary", f"hf:{tmp_path}", "--end", "<s>")
+    # Its normaliser turns the newlines between passages into spaces.
+    assert "eng: of 30 documents 0 come back as they were, 30 normalised, and 0 lose text" in output
+    made = open_shards(tmp_path / "s")
+    assert made.vocabulary.kind == "hf" and made.end_of("eng") == 1
+    found = json.loads(run(text.folder, "--to", tmp_path / "t", "--from", tmp_path / "s", "--json"))
+    assert found["languages"][0]["kept"]["normalised"] == 30 and found["source"] is None
+
+
 def test_a_taken_folder_is_refused_before_any_work(text: Corpus, tmp_path: Path) -> None:
     (tmp_path / "note").write_text("mine")
     with pytest.raises(InputError, match="exists already"):
@@ -89,6 +102,7 @@ def test_a_taken_folder_is_refused_before_any_work(text: Corpus, tmp_path: Path)
         (["--clone", "eng"], "write eng=2"),
         (["--anchors", "0.1"], "give --clone as well"),
         (["--from", "x", "--size", "300"], "--size 300 makes a new vocabulary"),
+        (["--vocabulary", "hf:absent"], r"no such file; give a Hugging Face tokenizer\.json"),
         (["--vocabulary", "words"], "vocabulary kind 'words' is unknown"),
         (["--languages", "eng,deu"], "language deu is not in the corpus"),
         (["--vocabulary", "bytes", "--clone", "fra=2", "--languages", "eng"], "fra is to be cloned"),

@@ -9,10 +9,12 @@ from isoglot.tokenizer.bpe import BpeVocabulary, train_bpe
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
 from isoglot.tokenizer.clones import Clones
 from isoglot.tokenizer.fertility import Fertility, fertility
+from isoglot.tokenizer.foreign import ForeignVocabulary, read_tokenizer
 from isoglot.tokenizer.held_out import HeldOut
 from isoglot.tokenizer.kinds import train_vocabulary
 from isoglot.tokenizer.pairs import PairVocabulary
 from isoglot.tokenizer.shards import Shards, open_shards, write_shards
+from isoglot.tokenizer.stored_shards import shards_of_ids
 from isoglot.tokenizer.vocabulary import Vocabulary, load_vocabulary
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "ByteVocabulary",
     "Clones",
     "Fertility",
+    "ForeignVocabulary",
     "HeldOut",
     "PairVocabulary",
     "Shards",
@@ -27,6 +30,8 @@ __all__ = [
     "fertility",
     "load_vocabulary",
     "open_shards",
+    "read_tokenizer",
+    "shards_of_ids",
     "train_bpe",
     "train_vocabulary",
     "write_shards",

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from isoglot.tokenizer.documents import Document, batches, documents
+from isoglot.tokenizer.encoded import EncodedDocument
 from isoglot.tokenizer.store import read_json, write_json
-from isoglot.tokenizer.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    import polars as pl
 
 CONTEXT = -1
 NO_UNIT = -1
@@ -51,12 +47,12 @@ class _Index:
         self.runs: list[list[int]] = []
         self.unit_ids: dict[str, int] = {}
 
-    def add(self, document: Document, lengths: list[int]) -> None:
+    def add(self, document: EncodedDocument) -> None:
         """Add a document: its context, its passages, its end."""
         at = len(self.keys)
         named = [NO_UNIT if unit is None else self._unit(unit) for unit in document.units]
         self.runs.append([CONTEXT, NO_UNIT, 1])
-        self.runs.extend([at, unit, length] for unit, length in zip(named, lengths, strict=True))
+        self.runs.extend([at, unit, len(ids)] for unit, ids in zip(named, document.passages, strict=True))
         self.runs.append([at, NO_UNIT, 1])
         self.keys.append(document.key)
         self.num_bytes.append(document.num_bytes)
@@ -67,15 +63,17 @@ class _Index:
 
 
 def write_held_out(
-    table: pl.DataFrame, vocabulary: Vocabulary, language: str, width: np.dtype, tokens: Path, index: Path
+    encoded: Iterable[EncodedDocument], end: int, width: np.dtype, tokens: Path, index: Path
 ) -> dict[str, int]:
-    """Encode the held-out split of a language into two files, and return its counts."""
+    """Write the held-out documents of a language into two files, and return its counts."""
     found = _Index()
     words = 0
+    context = np.array([end])
     with tokens.open("wb") as stream:
-        for batch in batches(documents(table)):
-            _write_batch(batch, vocabulary, language, width, stream, found)
-            words += sum(document.num_words for document in batch)
+        for document in encoded:
+            stream.write(np.concatenate([context, *document.passages, context]).astype(width).tobytes())
+            found.add(document)
+            words += document.num_words
     write_json(
         index,
         {
@@ -93,22 +91,6 @@ def write_held_out(
         "words": words,
         "units": len(found.unit_ids),
     }
-
-
-def _write_batch(
-    batch: list[Document],
-    vocabulary: Vocabulary,
-    language: str,
-    width: np.dtype,
-    stream: BinaryIO,
-    found: _Index,
-) -> None:
-    end = np.array([vocabulary.end_of(language)])
-    encoded = iter(vocabulary.encode(language, [text for document in batch for text in document.texts]))
-    for document in batch:
-        passages = [next(encoded) for _ in document.texts]
-        stream.write(np.concatenate([end, *passages, end]).astype(width).tobytes())
-        found.add(document, [len(ids) for ids in passages])
 
 
 def read_held_out(tokens: Path, index: Path, width: np.dtype, mapping: np.ndarray | None) -> HeldOut:

@@ -16,6 +16,7 @@ import numpy as np
 from isoglot.core.errors import InputError
 from isoglot.tokenizer.bpe import WORDS, BpeVocabulary
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
+from isoglot.tokenizer.foreign import ForeignVocabulary
 from isoglot.tokenizer.pairs import PairVocabulary
 from isoglot.tokenizer.vocabulary import END, Vocabulary
 
@@ -35,17 +36,23 @@ def tokenizer_files(
     >>> sorted(files), len(files["tokenizer.json"]["model"]["vocab"])
     (['special_tokens_map.json', 'tokenizer.json', 'tokenizer_config.json'], 257)
     """
+    if isinstance(vocabulary, ForeignVocabulary):
+        return _foreign_files(vocabulary, sequence, mapping)
     own, ids = _of_language(vocabulary, language)
     if mapping is not None:
         ids = mapping[ids]
     tree = json.loads(own.tokenizer.to_str())
     tree["model"]["vocab"] = {piece: int(ids[at]) for at, piece in enumerate(own.pieces)}
+    return _files(tree, END, sequence)
+
+
+def _files(tree: dict[str, Any], end: str, sequence: int) -> dict[str, dict[str, Any]]:
     config = {
         "add_bos_token": False,
         "add_eos_token": False,
-        "bos_token": END,
+        "bos_token": end,
         "clean_up_tokenization_spaces": False,
-        "eos_token": END,
+        "eos_token": end,
         "model_max_length": sequence,
         "split_special_tokens": True,
         "tokenizer_class": "PreTrainedTokenizerFast",
@@ -53,8 +60,26 @@ def tokenizer_files(
     return {
         "tokenizer.json": tree,
         "tokenizer_config.json": config,
-        "special_tokens_map.json": {"bos_token": END, "eos_token": END},
+        "special_tokens_map.json": {"bos_token": end, "eos_token": end},
     }
+
+
+def _foreign_files(
+    vocabulary: ForeignVocabulary, sequence: int, mapping: np.ndarray | None
+) -> dict[str, dict[str, Any]]:
+    """The tokenizer as it was read, without the templates that the model never saw."""
+    pieces = vocabulary.tree["model"]["vocab"]
+    # An export reads the id of the end out of the table of pieces.
+    if mapping is not None or not isinstance(pieces, dict) or vocabulary.ending not in pieces:
+        why = (
+            "ids of a clone"
+            if mapping is not None
+            else "a Unigram model, or an end outside its table of pieces"
+        )
+        raise InputError(
+            f"{vocabulary.name}: no tokenizer can be written with {why}: export without a tokenizer"
+        )
+    return _files({**vocabulary.tree, "post_processor": None}, vocabulary.ending, sequence)
 
 
 def byte_pieces() -> tuple[str, ...]:

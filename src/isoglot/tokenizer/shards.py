@@ -8,7 +8,7 @@ and size of every file, so that one fingerprint is one set of training data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,10 @@ import numpy as np
 from isoglot.core.canonical import fingerprint
 from isoglot.core.errors import InputError, nearest
 from isoglot.tokenizer.clones import Clones
-from isoglot.tokenizer.documents import Text, batches, choose_languages, documents
-from isoglot.tokenizer.held_out import HeldOut, read_held_out, write_held_out
+from isoglot.tokenizer.documents import Text, choose_languages
+from isoglot.tokenizer.encoded import MOST_LOST, EncodedDocument, encode_documents
+from isoglot.tokenizer.held_out import HeldOut, read_held_out
+from isoglot.tokenizer.splits import Splits, write_language
 from isoglot.tokenizer.store import read_json, sha256_of, whole_folder, write_json
 from isoglot.tokenizer.vocabulary import Vocabulary, load_vocabulary
 
@@ -149,26 +151,49 @@ def write_shards(
     folder: str | Path,
     clones: Clones | None = None,
     languages: Iterable[str] | None = None,
+    lost: float = MOST_LOST,
 ) -> Shards:
     """Tokenise some languages of a corpus (default all) into a new folder, clones of one of them included.
 
     Documents are encoded passage by passage, each passage with the newline that follows it, in batches of a few
-    megabytes on all processors. The folder appears whole or not at all.
+    megabytes on all processors; by a vocabulary of another project, document by document. The folder appears whole
+    or not at all. At most a fraction `lost` of a language's bytes may be text that such a vocabulary does not know.
 
-    Raises InputError if the folder is taken, a language is not in the corpus or the vocabulary, has no text, or the
-    cloned base is not among the languages.
+    Raises InputError if the folder is taken, a language is not in the corpus or the vocabulary, has no text or loses
+    too much of it, or the cloned base is not among the languages.
     """
     chosen = choose_languages(corpus, languages)
-    _check(chosen, vocabulary, clones)
+    splits = {
+        name: Splits(
+            *(_read_when_written(corpus, vocabulary, name, split) for split in ("train", "held_out"))
+        )
+        for name in chosen
+    }
+    return write_splits(splits, {"corpus": corpus.fingerprint}, vocabulary, folder, clones, lost)
+
+
+def write_splits(
+    splits: Mapping[str, Splits],
+    source: Mapping[str, Any],
+    vocabulary: Vocabulary,
+    folder: str | Path,
+    clones: Clones | None = None,
+    lost: float = MOST_LOST,
+) -> Shards:
+    """Write encoded documents of some languages into a new folder; `source` says in the manifest whence they are."""
+    _check(tuple(splits), vocabulary, clones)
     size = vocabulary.size if clones is None else clones.vocabulary_size(vocabulary.size)
     width = np.dtype("<u2" if vocabulary.size <= NARROW else "<u4")
     with whole_folder(folder) as partial:
         vocabulary.save(partial / "vocabulary")
-        counts = {name: _write_language(corpus, vocabulary, name, width, partial) for name in chosen}
-        files = {f"{name}.{kind}": partial / f"{name}.{kind}" for name in chosen for kind in FILES}
+        counts = {}
+        for name, found in splits.items():
+            paths = [partial / f"{name}.{kind}" for kind in FILES]
+            counts[name] = write_language(name, found, vocabulary.end_of(name), width, paths, lost)
+        files = {f"{name}.{kind}": partial / f"{name}.{kind}" for name in splits for kind in FILES}
         manifest = {
             "format": FORMAT,
-            "corpus": corpus.fingerprint,
+            **source,
             "vocabulary": {
                 "fingerprint": vocabulary.fingerprint,
                 "kind": vocabulary.kind,
@@ -177,7 +202,7 @@ def write_shards(
             },
             "clones": None if clones is None else vars(clones),
             "width": width.str,
-            "order": list(chosen),
+            "order": list(splits),
             "languages": counts,
             "files": {
                 name: {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
@@ -230,38 +255,11 @@ def _check(languages: tuple[str, ...], vocabulary: Vocabulary, clones: Clones | 
         )
 
 
-def _write_language(
-    corpus: Text, vocabulary: Vocabulary, language: str, width: np.dtype, folder: Path
-) -> dict[str, Any]:
-    """Write the four files of a language and return its counts."""
-    paths = [folder / f"{language}.{name}" for name in FILES]
-    train = _write_train(corpus, vocabulary, language, width, *paths[:2])
-    held_out = write_held_out(corpus.table(language, "held_out"), vocabulary, language, width, *paths[2:])
-    if not train["documents"] and not held_out["documents"]:
-        raise InputError(
-            f"language {language} has no text in the corpus: leave it out, or prepare text for it"
-        )
-    return {"end": vocabulary.end_of(language), "train": train, "held_out": held_out}
-
-
-def _write_train(
-    corpus: Text, vocabulary: Vocabulary, language: str, width: np.dtype, ids: Path, offsets: Path
-) -> dict[str, int]:
-    end = np.array([vocabulary.end_of(language)])
-    starts: list[int] = []
-    tokens = num_bytes = words = 0
-    with ids.open("wb") as stream:
-        for batch in batches(documents(corpus.table(language, "train"))):
-            encoded = iter(vocabulary.encode(language, [text for found in batch for text in found.texts]))
-            for document in batch:
-                piece = np.concatenate([*(next(encoded) for _ in document.texts), end])
-                starts.append(tokens)
-                tokens += len(piece)
-                num_bytes += document.num_bytes
-                words += document.num_words
-                stream.write(piece.astype(width).tobytes())
-    offsets.write_bytes(np.array(starts, "<i8").tobytes())
-    return {"documents": len(starts), "tokens": tokens, "bytes": num_bytes, "words": words}
+def _read_when_written(
+    corpus: Text, vocabulary: Vocabulary, language: str, split: str
+) -> Iterator[EncodedDocument]:
+    # One table is held at a time.
+    yield from encode_documents(corpus.table(language, split), vocabulary, language)
 
 
 def _mapped(path: Path, width: np.dtype) -> np.ndarray:

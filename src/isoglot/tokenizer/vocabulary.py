@@ -18,7 +18,7 @@ END = "<|end|>"
 
 
 class Vocabulary(Protocol):
-    """Text to token ids and back, without loss for any Unicode text.
+    """Text to token ids and back, without loss for any Unicode text unless it is of another project.
 
     `size` ids, 0 to size - 1. `languages` are those that it can encode, None for any. `end` marks the end of a
     document (of the first language, where each has its own; see `end_of`). `fingerprint` identifies what `encode`
@@ -27,7 +27,7 @@ class Vocabulary(Protocol):
 
     @property
     def kind(self) -> str:
-        """One of bytes, bpe, disjoint, merged."""
+        """One of bytes, bpe, disjoint, merged, hf."""
 
     @property
     def size(self) -> int:
@@ -69,6 +69,7 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
     """
     from isoglot.tokenizer.bpe import BpeVocabulary
     from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
+    from isoglot.tokenizer.foreign import ForeignVocabulary
     from isoglot.tokenizer.pairs import PairVocabulary
 
     place = Path(folder)
@@ -84,10 +85,12 @@ def load_vocabulary(folder: str | Path) -> Vocabulary:
             found = BpeVocabulary.load(place, manifest)
         elif kind in ("disjoint", "merged"):
             found = PairVocabulary.load(place, manifest)
+        elif kind == "hf":
+            found = ForeignVocabulary.load(place, manifest)
         else:
             raise InputError(
                 f"{place / MANIFEST}: kind is {kind!r}, which this version cannot read; it reads bytes, bpe, "
-                "disjoint and merged"
+                "disjoint, merged and hf"
             )
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, InputError):
