@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from isoglot.core.errors import InputError
 from isoglot.tokenizer import Clones, fertility, load_vocabulary, open_shards, read_tokenizer, write_shards
 from isoglot.tokenizer.hugging_face import tokenizer_files
+from isoglot.train.export import _end
 
 ENDS = {"byte-level BPE": "<|endoftext|>", "BPE with byte fallback": "</s>", "Unigram": "</s>"}
 
@@ -169,17 +170,17 @@ def test_a_vocabulary_of_another_project_can_be_cloned(places, corpus_of_scripts
     assert made.end_of("eng#2") == vocabulary.end + vocabulary.size
 
 
-def test_an_export_writes_the_tokenizer_without_its_template(places):
-    vocabulary = read_tokenizer(places["BPE with byte fallback"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_export_writes_the_tokenizer_without_its_template(kind, places):
+    vocabulary = read_tokenizer(places[kind])
     files = tokenizer_files(vocabulary, None, 32)
     again = Tokenizer.from_str(json.dumps(files["tokenizer.json"]))
     text = "The river नदी"
     assert again.encode(text).ids == vocabulary.encode("eng", [text])[0].tolist()
-    assert files["tokenizer_config.json"]["eos_token"] == "</s>"
+    assert files["tokenizer_config.json"]["eos_token"] == ENDS[kind]
+    assert _end(vocabulary, None, files) == vocabulary.end == again.token_to_id(ENDS[kind])
     with pytest.raises(InputError, match="export without a tokenizer"):
         tokenizer_files(vocabulary, None, 32, np.arange(vocabulary.size))
-    with pytest.raises(InputError, match="export without a tokenizer"):
-        tokenizer_files(read_tokenizer(places["Unigram"]), None, 32)
 
 
 @pytest.mark.parametrize(

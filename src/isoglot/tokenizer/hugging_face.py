@@ -68,16 +68,9 @@ def _foreign_files(
     vocabulary: ForeignVocabulary, sequence: int, mapping: np.ndarray | None
 ) -> dict[str, dict[str, Any]]:
     """The tokenizer as it was read, without the templates that the model never saw."""
-    pieces = vocabulary.tree["model"]["vocab"]
-    # An export reads the id of the end out of the table of pieces.
-    if mapping is not None or not isinstance(pieces, dict) or vocabulary.ending not in pieces:
-        why = (
-            "ids of a clone"
-            if mapping is not None
-            else "a Unigram model, or an end outside its table of pieces"
-        )
+    if mapping is not None:
         raise InputError(
-            f"{vocabulary.name}: no tokenizer can be written with {why}: export without a tokenizer"
+            f"{vocabulary.name}: no tokenizer can be written with ids of a clone: export without a tokenizer"
         )
     return _files({**vocabulary.tree, "post_processor": None}, vocabulary.ending, sequence)
 

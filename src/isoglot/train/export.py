@@ -137,8 +137,8 @@ def _tokenizer(
 
 
 def _end(vocabulary: Vocabulary, language: str | None, files: dict[str, dict[str, Any]]) -> int:
-    """Id of the end of a document, as the tokenizer written gives it."""
-    if files:
+    """Id of the end of a document, as the tokenizer written gives it; one of another project keeps its own."""
+    if files and vocabulary.kind != "hf":
         ids: dict[str, int] = files["tokenizer.json"]["model"]["vocab"]
         return ids[files["tokenizer_config.json"]["eos_token"]]
     if language is None or language != base_label(language):
