@@ -179,13 +179,25 @@ def _facts(kind: Kind) -> dict[str, Any]:
     }
 
 
+# Columns of a terminal narrower than WIDE; --json has the others.
+WIDE = 120
+NARROW = ("run", "shape", "shares", "tokens", "steps", "6 N D")
+
+
 def _print(design: Design, costs: Ledger, texts: dict[str, str], found: Estimate) -> None:
+    from rich.console import Console
+
     from isoglot.cli.display import number, print_table
     from isoglot.design import cautions
 
     left = ["run", "shape", "shares", "seed", "starts", *(["text"] if len(texts) > 1 else [])]
     columns = (*left, "params", "tokens", "steps", "epochs", "6 N D", "by a trunk", "exact")
-    print_table(design.name, columns, [_row(cost, texts) for cost in costs.costs], left=len(left), whole=1)
+    rows = [_row(cost, texts) for cost in costs.costs]
+    if (console := Console()).is_terminal and console.width < WIDE:
+        kept = [columns.index(name) for name in NARROW]
+        columns, left = NARROW, list(NARROW[:3])
+        rows = [tuple(row[at] for at in kept) for row in rows]
+    print_table(design.name, columns, rows, left=len(left), whole=1)
     typer.echo(
         f"{len(costs.costs)} runs{_duplicates(design)}, {costs.tokens:,} tokens; {number(costs.flops, 3)} FLOPs, of which "
         f"shared trunks save {number(costs.saved, 3)}: {number(costs.spent, 3)} as 6 N D, {number(costs.spent_exact, 3)} "
