@@ -184,7 +184,8 @@ def _peak(losses: Callable[..., list[float]]) -> list[str]:
     ]
     for tokens, batch, peak in PEAK_CELLS:
         cells = [losses(shape=s, tokens=tokens, batch=batch, initial="fan_in", peak=peak)[:2] for s in SHAPES]
-        lines.append(f"| {tokens:,.0f} | {batch:,} | {peak:g} | " + " | ".join(map(_cell, cells)) + " |")
+        if any(cells):
+            lines.append(f"| {tokens:,.0f} | {batch:,} | {peak:g} | " + " | ".join(map(_cell, cells)) + " |")
     return [*lines, "", *PEAK_VERDICT, ""]
 
 

@@ -55,22 +55,22 @@ def _start(stage: Stage, named: dict[str, Text]) -> Start | None:
 
 
 def beside_hours(table: Table, path: Path = LEDGER) -> str:
-    """A table of stages: runs, FLOPs, the hours that were estimated and, where all its runs are done, those taken."""
+    """A table of stages: runs, those done, FLOPs, the hours that were estimated for all and taken for those done."""
     estimates = json.loads(path.read_text())
-    taken = table.seconds()
+    taken = table.taken()
     lines = [
-        "| stage | tier | runs | 6 N D | exact | hours estimated | hours taken |",
-        "|---|---|---|---|---|---|---|",
+        "| stage | tier | runs | done | 6 N D | exact | hours estimated | hours taken |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, one in estimates.items():
-        done = taken.get(name)
-        hours = f"{done / 3600:.2f}" if done is not None else ""
+        done, seconds = taken.get(name, (0, 0.0))
+        hours = f"{seconds / 3600:.2f}" if done else ""
         lines.append(
-            f"| {name} | {one['tier']} | {one['runs']} | {one['6nd']:.2g} | {one['exact']:.2g} | {one['hours']:.2f} | {hours} |"
+            f"| {name} | {one['tier']} | {one['runs']} | {done} | {one['6nd']:.2g} | {one['exact']:.2g} | {one['hours']:.2f} | "
+            f"{hours} |"
         )
     for tier in (1, 2):
-        total = sum(one["hours"] for one in estimates.values() if one["tier"] == tier)
-        lines.append(
-            f"| tier {tier} | {tier} | {sum(o['runs'] for o in estimates.values() if o['tier'] == tier)} | | | {total:.2f} | |"
-        )
+        own = [one for one in estimates.values() if one["tier"] == tier]
+        runs, hours = sum(one["runs"] for one in own), sum(one["hours"] for one in own)
+        lines.append(f"| tier {tier} | {tier} | {runs} | | | | {hours:.2f} | |")
     return "\n".join(lines)

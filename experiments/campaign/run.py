@@ -21,7 +21,7 @@ from isoglot.core.errors import InputError
 from isoglot.core.recipe import Recipe
 from isoglot.core.wish import Start, Text
 from isoglot.sweep.driver import run_sweep
-from isoglot.sweep.folder import Conditions, SweepFolder, add_design, add_places
+from isoglot.sweep.folder import Conditions, SweepFolder, add_design, add_places, take_apart
 from isoglot.sweep.local import LocalWorkers
 from isoglot.sweep.status import Status
 from isoglot.train.checkpoint import open_checkpoint
@@ -78,12 +78,25 @@ class Campaign:
         """Do every stage that is not done, collecting after each."""
         with suppress(OSError):
             os.nice(LOWEST_PRIORITY)
-        for stage in self.plan or stages():
-            recipes = self._recipes(stage)
-            for recipe in recipes:
-                self._stages.setdefault(recipe.name, []).append(stage.name)
+        plan = self.plan or stages(self.table.folder)
+        for stage in plan:
+            self._name(stage)
+        for stage in plan:
+            recipes = self._name(stage)
+            if recipes is None:
+                self.say(f"{stage.name}: its base is not done, so its runs wait")
+                continue
             self._train(stage, recipes)
             self.say(f"{stage.name}: {len(recipes)} runs; the table has {self._collect()}")
+
+    def _name(self, stage: Stage) -> list[Recipe] | None:
+        """The recipes of a stage, noted as its runs; None while the base that they continue is not done."""
+        recipes = self._recipes(stage)
+        for recipe in recipes or []:
+            names = self._stages.setdefault(recipe.name, [])
+            if stage.name not in names:
+                names.append(stage.name)
+        return recipes
 
     def _collect(self) -> int:
         """Add what is finished to the table; how many runs it has."""
@@ -91,15 +104,19 @@ class Campaign:
             return len(self.table.done())
         return collect(self.sweep, self._stages, self.commit, self.table)
 
-    def _recipes(self, stage: Stage) -> list[Recipe]:
+    def _recipes(self, stage: Stage) -> list[Recipe] | None:
         found = self.text(self.home, stage.texts)
         self.table.keep_texts(found)
-        return stage.recipes(found, self._start(found) if stage.continues else None)
-
-    def _start(self, found: dict[str, Text]) -> Start:
-        """The base as it is recorded, else as it lies in the sweep."""
+        if not stage.continues:
+            return stage.recipes(found)
         recipe = self.base(found)[0]
-        return self.table.start(recipe) or keep_base(self.table, recipe, self._folder(self.sweep, recipe))
+        if recipe.name not in self.table.done():
+            return None
+        return stage.recipes(found, self._start(stage, recipe))
+
+    def _start(self, stage: Stage, recipe: Recipe) -> Start:
+        """The base as it is recorded, else as its finished run has it."""
+        return self.table.start(recipe) or keep_base(self.table, recipe, self._base(stage))
 
     def _train(self, stage: Stage, recipes: list[Recipe]) -> None:
         done = self.table.done()
@@ -116,10 +133,21 @@ class Campaign:
             for name, text in self.text(self.home, stage.texts).items()
         }
         add_places(home, places, bases)
-        status = run_sweep(SweepFolder(sweep.home), LocalWorkers(home, uuid.uuid4().hex[:8]), 1, self._tell)
+        status = self._work(sweep)
+        shared = [one.unit for one in status.units if one.state == "failed" and len(one.unit.members) > 1]
+        if shared:
+            # One run that diverges must not take those of its trunk with it.
+            sweep.failures().forgive([unit.name for unit in shared])
+            take_apart(sweep, shared)
+            status = self._work(SweepFolder(home))
         if failed := status.count("failed"):
-            # One run that diverges must not hold up the blocks after it.
+            # Nor hold up the blocks after it.
             self.say(f"{stage.name}: {failed} runs failed: see isoglot sweep status {home}")
+
+    def _work(self, sweep: SweepFolder) -> Status:
+        return run_sweep(
+            SweepFolder(sweep.home), LocalWorkers(sweep.home, uuid.uuid4().hex[:8]), 1, self._tell
+        )
 
     def _tell(self, status: Status) -> None:
         """Called twice a second: the table grows with every run that is finished."""
@@ -132,7 +160,8 @@ class Campaign:
         found = self.text(self.home, stage.texts)
         recipe = self.base(found)[0]
         with suppress(InputError):
-            return open_checkpoint(self._folder(self.sweep, recipe)).folder
+            if (checkpoint := open_checkpoint(self._folder(self.sweep, recipe))).step == recipe.steps:
+                return checkpoint.folder
         self.say(f"base {recipe.name}: its checkpoint is gone, it is made again")
         again = self.home / "bases"
         self._sweep(again, [recipe], stage, {})
@@ -143,7 +172,7 @@ class Campaign:
         record = next(body for body in SweepFolder(again).records().bodies if body["run"] == recipe.name)
         now = {row["language"]: row["loss"] for row in record["rows"] if row["step"] == recipe.steps}
         before, start = self.table.losses(recipe.name), self.table.start(recipe)
-        same = start is not None and record["weights"] == start.base.weights
+        same = start is None or record["weights"] == start.base.weights
         if now != before or not same:
             raise InputError(
                 f"base {recipe.name} was recorded with losses {before} and has {now} now: its continued runs need the "

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from experiments.campaign import blocks
 from experiments.campaign.blocks import Texts
+from experiments.campaign.table import HERE
 from isoglot.core.recipe import Recipe
 from isoglot.core.wish import Start
 
-# What later waves take from fits of earlier ones: written by hand with its reasons in README.md, read here.
-CHOSEN = Path(__file__).parent / "chosen.json"
+# What later waves take from fits of earlier ones: written by hand beside the table, with its reasons in README.md.
+CHOSEN = "chosen.json"
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Stage:
         return list({recipe.name: recipe for recipe in found}.values())
 
 
-def stages() -> list[Stage]:
-    """All stages that can be made now, in the order of training."""
+def stages(table: Path = HERE) -> list[Stage]:
+    """All stages that can be made now, in the order of training; `table` is the folder of the committed table."""
     clones = ("clones-2", "clones-2-anchors", "clones-10")
     found = [
         Stage("A seed 0", 1, ("six",), lambda texts: blocks.sizes(texts, 0)),
@@ -58,7 +59,7 @@ def stages() -> list[Stage]:
         Stage("C seed 1", 1, ("sixteen",), lambda texts: blocks.ladder(texts, 1)),
         Stage("I seed 1", 1, ("families",), lambda texts: blocks.families(texts, 1)),
         Stage("I seed 2", 1, ("families",), lambda texts: blocks.families(texts, 2)),
-        *_chosen(),
+        *_chosen(table / CHOSEN),
         Stage("A seed 2", 2, ("six",), lambda texts: blocks.sizes(texts, 2)),
         Stage("A 6x192", 2, ("six",), lambda texts: blocks.sizes(texts, 0, ("6x192",))),
         Stage("B seed 1", 2, ("six",), lambda texts: blocks.mixtures(texts, 1)),
@@ -68,11 +69,11 @@ def stages() -> list[Stage]:
     return found
 
 
-def _chosen() -> list[Stage]:
-    """Second waves of C and B, once what they take from the first is written in chosen.json."""
-    if not CHOSEN.is_file():
+def _chosen(path: Path) -> list[Stage]:
+    """Second waves of C and B, once what they take from the first is written."""
+    if not path.is_file():
         return []
-    tree = json.loads(CHOSEN.read_text())
+    tree = json.loads(path.read_text())
     found = []
     for arm in tree.get("ladder", []):
         size, tokens, sets = arm["size"], arm["tokens"], arm["sets"]

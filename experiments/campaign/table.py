@@ -77,13 +77,15 @@ class Table:
                 )
         path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
 
-    def seconds(self) -> dict[str, float]:
-        """Seconds of the units of each stage of which a run stands in the table."""
+    def taken(self) -> dict[str, tuple[int, float]]:
+        """Runs of each stage that stand in the table, and the seconds that their units took when they were last taken up."""
         rows = self.rows
         if rows is None:
             return {}
-        units = rows.unique("unit").group_by("stage").agg(pl.col("unit_seconds").sum())
-        return dict(units.iter_rows())
+        each = rows.group_by("unit").agg(pl.col("unit_seconds").max(), pl.col("stage").first())
+        units = dict(each.group_by("stage").agg(pl.col("unit_seconds").sum()).iter_rows())
+        runs = dict(rows.group_by("stage").agg(pl.col("run").n_unique()).iter_rows())
+        return {stage: (runs[stage], seconds) for stage, seconds in units.items()}
 
     def losses(self, run: str) -> dict[str, float]:
         """The last losses of a run by language."""
@@ -106,8 +108,6 @@ def collect(home: Path, stages: Mapping[str, list[str]], commit: str, table: Tab
     for body in SweepFolder(home).records().bodies:
         name = body["run"]
         facts = {
-            "stage": stages.get(name, [""])[0],
-            "blocks": ",".join(sorted({stage[:1] for stage in stages.get(name, [])})),
             "commit": commit,
             "finished": body["timing"]["finished"],
             "unit": body["unit"]["name"],
@@ -118,11 +118,13 @@ def collect(home: Path, stages: Mapping[str, list[str]], commit: str, table: Tab
         rows += [{**row, **facts} for row in body["rows"]]
         recipes.append({"run": name, "recipe": canonical_json(recipe_from_dict(body["recipe"])).decode()})
     if rows:
-        _write(table, rows, recipes)
+        _write(table, rows, recipes, stages)
     return len(table.done())
 
 
-def _write(table: Table, rows: list[dict[str, Any]], recipes: list[dict[str, Any]]) -> None:
+def _write(
+    table: Table, rows: list[dict[str, Any]], recipes: list[dict[str, Any]], stages: Mapping[str, list[str]]
+) -> None:
     frame = pl.DataFrame(rows, infer_schema_length=None)
     old = table.rows
     if old is not None:
@@ -135,11 +137,32 @@ def _write(table: Table, rows: list[dict[str, Any]], recipes: list[dict[str, Any
             key=lambda name: (name.startswith(("share", "realised", "unique", "init_share")), 0),
         )
     )
-    _replace(frame.sort("run", "step", "language"), table.folder / "runs.parquet")
+    frame = _labelled(frame, stages).sort("run", "step", "language")
+    _replace(frame, table.folder / "runs.parquet")
     path = table.folder / "recipes.parquet"
     known = [pl.read_parquet(path)] if path.is_file() else []
     both = pl.concat([*known, pl.DataFrame(recipes)]).unique("run", keep="first", maintain_order=True)
     _replace(both.sort("run"), path)
+
+
+def _labelled(frame: pl.DataFrame, stages: Mapping[str, list[str]]) -> pl.DataFrame:
+    """Rows with the first stage and all blocks of their runs; runs that no stage names keep what they had."""
+    known = pl.DataFrame(
+        {
+            "run": list(stages),
+            "stage": [names[0] for names in stages.values()],
+            "blocks": [",".join(sorted({name[:1] for name in names})) for names in stages.values()],
+        },
+        schema={"run": pl.String, "stage": pl.String, "blocks": pl.String},
+    )
+    before = [name for name in ("stage", "blocks") if name in frame.columns]
+    joined = frame.join(known, on="run", how="left", suffix="_now")
+    both = [pl.coalesce(f"{name}_now", name).alias(name) for name in before]
+    return (
+        joined.with_columns(both)
+        .drop([f"{name}_now" for name in before])
+        .with_columns(pl.col("stage", "blocks").fill_null(""))
+    )
 
 
 def _require_equal(old: pl.DataFrame, new: pl.DataFrame) -> None:
@@ -164,7 +187,12 @@ def keep_base(table: Table, recipe: Recipe, run: Path) -> Start:
     """Write what continuing a finished run needs to know of it beside the table."""
     path = table.folder / "bases.json"
     tree = json.loads(path.read_text()) if path.is_file() else {}
-    start = start_of(open_checkpoint(run))
+    checkpoint = open_checkpoint(run)
+    if checkpoint.step != recipe.steps:
+        raise InputError(
+            f"{run}: stands at step {checkpoint.step} of {recipe.steps}: a base is continued from its end"
+        )
+    start = start_of(checkpoint)
     tree[recipe.name] = {"shape": asdict(start.shape), "base": asdict(start.base)}
     path.write_text(json.dumps(tree, indent=1, sort_keys=True) + "\n")
     return start

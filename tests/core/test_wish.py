@@ -116,3 +116,21 @@ def test_the_feed_forward_and_the_heads_are_part_of_a_shape_s_name() -> None:
         assert name_of(shape_named(name, 512)) == name
     with pytest.raises(InputError, match="shape '2x64-ffn0' is unknown"):
         shape_named("2x64-ffn0", 512)
+
+
+@pytest.mark.parametrize("sample", [math.nan, math.inf, -1, 0.5])
+def test_a_sample_is_all_or_at_least_a_byte(sample: float) -> None:
+    with pytest.raises(InputError, match="give bytes a language, or 0 for all text"):
+        recipe_of(Wish(sample=sample), TEXT)
+
+
+@pytest.mark.parametrize("name", ["clip", "weight_decay"])
+def test_constants_of_adamw_are_finite(name: str) -> None:
+    for value in (math.nan, math.inf, -1.0):
+        with pytest.raises(InputError, match=f"optimiser has {name}="):
+            recipe_of(replace(Wish(), **{name: value}), TEXT)
+
+
+def test_a_step_has_at_least_the_fewest_tokens() -> None:
+    for sequence in (100, 180, 200, 256, 300):
+        assert recipe_of(Wish(tokens=3e5, sequence=sequence), TEXT).data.batch * sequence >= 256

@@ -178,3 +178,10 @@ def test_grams_of_equal_text_are_equal_and_short_text_is_one_gram() -> None:
     assert grams(words(1, 100), 8).size == 93
     assert grams(["one"], 8).size == 1
     assert gram_length("tha") == 16
+
+
+def test_a_small_language_of_one_group_keeps_both_sides() -> None:
+    small = ["a", "b", "c"]
+    documents = {"eng": [str(at) for at in range(100)], "yor": small}
+    held = held_out_documents(documents, HoldOut(), dict.fromkeys(small, "a"))
+    assert 0 < len(held & set(small)) < 3

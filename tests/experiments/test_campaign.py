@@ -24,7 +24,7 @@ from isoglot.corpora.prepare import prepare
 from isoglot.corpora.split import HoldOut
 from isoglot.corpora.synthetic import make
 from isoglot.design.continuation import continuation
-from isoglot.design.run import run_of
+from isoglot.design.run import lengths, run_of
 from isoglot.runs import read_runs
 from isoglot.sweep.folder import SweepFolder
 from isoglot.tokenizer.byte_vocabulary import ByteVocabulary
@@ -95,7 +95,8 @@ def test_a_run_of_the_table_is_never_trained_again_and_a_base_is_made_again_to_t
     rows = table.rows
     assert rows is not None and len(table.done()) == 3 == len(records(home))
     assert set(rows["commit"]) == {"c" * 40}
-    assert dict(rows.group_by("run").agg(pl.col("stage").first()).iter_rows()).keys() == table.done()
+    labels = rows.unique("run").select("stage", "blocks").rows()
+    assert sorted(labels) == [("F base", "F"), ("F seed 0", "F"), ("F seed 0", "F")]
     assert read_runs(table.folder / "runs.parquet").frame.height == rows.height
 
     # The folder of the sweep is gone, and one continued run with it: the base is made again for that run alone.
@@ -125,6 +126,56 @@ def test_a_base_with_other_numbers_than_recorded_is_refused(home: Path, tmp_path
     base.write_parquet(tmp_path / "runs.parquet")
     with pytest.raises(InputError, match="its continued runs need the weights that were recorded"):
         campaign(home, table).run()
+
+
+def test_a_run_that_a_later_stage_shares_is_of_both_blocks_and_trained_once(
+    home: Path, tmp_path: Path
+) -> None:
+    table = Table(tmp_path)
+    plan = [
+        Stage("A seed 0", 1, ("tiny",), base_recipe),
+        Stage("F base", 1, ("tiny",), base_recipe),
+        Stage("F seed 0", 1, ("tiny",), further, continues=True),
+    ]
+    campaign(home, table, plan=plan[:1]).run()
+    campaign(home, table, plan=plan).run()
+    rows = table.rows
+    assert rows is not None
+    labels = rows.unique("run").select("stage", "blocks").rows()
+    assert sorted(labels) == [("A seed 0", "A,F"), ("F seed 0", "F"), ("F seed 0", "F")]
+    assert len(records(home)) == 3
+
+
+def test_runs_of_a_base_that_is_not_done_wait_and_hold_up_no_other(home: Path, tmp_path: Path) -> None:
+    table, said = Table(tmp_path), []
+    plan = [
+        Stage("F seed 0", 1, ("tiny",), further, continues=True),
+        Stage(
+            "A seed 0", 1, ("tiny",), lambda named: [replace(base_recipe(named)[0], steps=25, evaluate=())]
+        ),
+    ]
+    one = campaign(home, table, plan=plan)
+    one.say = said.append
+    one.run()
+    assert said[0] == "F seed 0: its base is not done, so its runs wait" and len(table.done()) == 1
+
+
+def test_a_run_that_diverges_takes_no_other_of_its_trunk_with_it(home: Path, tmp_path: Path) -> None:
+    """The longer run of a trunk diverges after the shorter has left it."""
+    table, said = Table(tmp_path), []
+
+    def trunk(named: dict[str, Text]) -> list[Recipe]:
+        wish = replace(TINY, peak=1e12, clip=0.0, warmup=0, decay=1)
+        return lengths(wish, named["tiny"], (32.0, 3200.0))
+
+    one = campaign(
+        home,
+        table,
+        plan=[Stage("A seed 0", 1, ("tiny",), trunk), Stage("B seed 0", 1, ("tiny",), base_recipe)],
+    )
+    one.say = said.append
+    one.run()
+    assert said[0].startswith("A seed 0: 1 runs failed") and len(table.done()) == 2
 
 
 def test_runs_come_from_one_commit(home: Path, tmp_path: Path) -> None:

@@ -223,3 +223,14 @@ def test_mistakes_are_one_sentence(places, tmp_path):
     Tokenizer(models.WordPiece({"[UNK]": 0}, unk_token="[UNK]")).save(str(file))
     with pytest.raises(InputError, match="its model is WordPiece, which loses text"):
         read_tokenizer(tmp_path)
+
+
+def test_older_files_leave_out_what_is_the_default(places, tmp_path, corpus_of_scripts):
+    tree = json.loads((places["byte-level BPE"] / "tokenizer.json").read_text())
+    whole = read_tokenizer(places["byte-level BPE"], "<|endoftext|>")
+    del tree["model"]["type"]
+    tree["added_tokens"] = []
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tree))
+    older = read_tokenizer(tmp_path, "<|endoftext|>")
+    assert older.record["model"] == "BPE" and older.unknown is None
+    assert older.encode("eng", ["The river"])[0].tolist() == whole.encode("eng", ["The river"])[0].tolist()

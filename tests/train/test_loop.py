@@ -24,7 +24,7 @@ from isoglot.tokenizer.clones import Clones
 from isoglot.tokenizer.shards import Shards, write_shards
 from isoglot.tokenizer.vocabulary import load_vocabulary
 from isoglot.train import loop
-from isoglot.train.build import base_of
+from isoglot.train.build import _exact, base_of
 from isoglot.train.checkpoint import Checkpoint, checkpoints, open_checkpoint
 from isoglot.train.evaluate import Evaluation, Score
 from isoglot.train.loader import Loader
@@ -239,6 +239,8 @@ def test_a_run_continues_the_base_that_it_names_and_no_other(
     assert first["synA"]["flops"] == 1e9
     own = training_flops(recipe.shape, recipe.tokens, EXACT, 32)
     assert first["synA"]["flops_exact"] == 2e9 and found.rows[-1]["flops_exact"] == 2e9 + own
+    unknown = replace(recipe, base=replace(base, exact=0.0))
+    assert _exact(unknown, 100) == 0 and _exact(recipe, 0) == 2e9
     # What a continued run costs the next that continues it, counted exactly.
     assert base_of(open_checkpoint(found.folder)).exact == 2e9 + own
     assert base_of(open_checkpoint(whole.folder)).exact == training_flops(

@@ -42,7 +42,8 @@ def design_command(
     documents: Annotated[
         int | None,
         typer.Option(
-            "--documents", help="Held-out documents scored, as isoglot sweep run will be given; default all."
+            "--documents",
+            help="Held-out documents scored, as isoglot sweep run will be given; default: each recipe's sample.",
         ),
     ] = None,
     no_calibrate: Annotated[

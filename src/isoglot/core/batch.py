@@ -2,7 +2,7 @@
 
     batch in tokens = min(D / 2000, B(D)), at least 256 and at least one sequence,    B(D) = 0.573 D^0.571
 
-A run of few steps learns little, whatever its size: at 450,000 tokens 110 steps lose 0.35 bits per byte against 1,758,
+A run of few steps learns little, whatever its size: at 450,000 tokens 110 steps lose 0.36 to 0.39 bits per byte against 1,758,
 and at 1.8 million tokens 1,758 to 3,516 steps are best (experiments/regime.md). Smaller batches cost no time on a CPU
 down to 256 tokens, the least that was tried. B(D) is Step Law's batch, the best one at D tokens (Li et al. 2503.04715,
 constants recomputed from the authors' refits): a larger one needs more tokens for the same loss. It was measured from
@@ -39,4 +39,4 @@ def default_batch(tokens: float, sequence: int) -> int:
     (2, 16, 539)
     """
     wanted = max(LEAST, min(tokens / STEPS, best_batch_tokens(tokens)))
-    return max(1, round(wanted / sequence))
+    return math.ceil(wanted / sequence) if wanted == LEAST else max(1, round(wanted / sequence))

@@ -11,6 +11,7 @@ recipe of its own, with its own `steps`; its `trunk` is what it shares with the 
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, get_args
@@ -143,7 +144,7 @@ class Optimiser:
                 f"warmup={self.warmup} and decay={self.decay} steps: give zero or positive integers"
             )
         for name in ("weight_decay", "clip"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise InputError(
                     f"optimiser has {name}={getattr(self, name):g}: give zero or a positive number"
                 )

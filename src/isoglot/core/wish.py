@@ -267,7 +267,8 @@ def _evaluations(count: int, steps: int) -> tuple[int, ...]:
 
 
 def _scoring(wish: Wish) -> Scoring:
-    _below_most("sample", wish.sample)
+    if not (wish.sample == 0 or 1 <= wish.sample < MOST):
+        raise InputError(f"run has sample={wish.sample:g}: give bytes a language, or 0 for all text")
     names = tuple(name if name in (ALL, OWN) else parse_label(name) for name in wish.score)
     return Scoring(names, int(wish.sample), wish.window)
 

@@ -98,10 +98,11 @@ def held_out_documents(
                 "blank lines)"
             )
         free = {key: groups.get(key, key) for key in own if groups.get(key, key) not in kept}
-        if free:
+        if len(set(free.values())) > 1 or (free and len(free) < len(own)):
             chosen.update(*(members[group] for group in _least(free, hold_out)))
         else:
-            # All text hangs together: something has to be held out all the same, and the census says how near it is.
+            # All text is one group, or stays in training: something has to be held out all the same, and the census
+            # says how near it is.
             chosen |= _least({key: key for key in own}, hold_out)
     for language, keys in documents.items():
         if not set(keys) - chosen:

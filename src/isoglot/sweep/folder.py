@@ -57,7 +57,9 @@ class Conditions:
     def __post_init__(self) -> None:
         """Raises InputError for numbers under which no run can be done, and for an unknown place of records."""
         if self.documents is not None and self.documents < 1:
-            raise InputError(f"documents is {self.documents}: score at least 1, or leave it out for all")
+            raise InputError(
+                f"documents is {self.documents}: score at least 1, or leave it out for each recipe's sample"
+            )
         if self.checkpoints < 1:
             raise InputError(f"checkpoints is {self.checkpoints}: write at least 1 a run")
         for name in ("retries", "deaths"):

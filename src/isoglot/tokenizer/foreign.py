@@ -156,7 +156,9 @@ class ForeignVocabulary:
     def tree(self) -> dict[str, Any]:
         """The content of the file."""
         found: dict[str, Any] = json.loads(self.text)
-        return found
+        # Older files leave these out, and the library reads them so.
+        found["model"].setdefault("type", "BPE")
+        return {"added_tokens": [], "decoder": None, **found}
 
     @cached_property
     def tokenizer(self) -> Tokenizer:

@@ -97,7 +97,8 @@ def _special(vocabulary: Vocabulary) -> np.ndarray:
     """Ids that spell no text and stand for none."""
     ids = {vocabulary.end}
     if isinstance(vocabulary, ForeignVocabulary):
-        ids = set(vocabulary.special) - {vocabulary.unknown}
+        # A tokenizer may end documents with its unknown token: an end it is then.
+        ids |= set(vocabulary.special) - {vocabulary.unknown}
     return np.array(sorted(ids), np.int64)
 
 

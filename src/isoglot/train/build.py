@@ -51,9 +51,16 @@ def base_of(checkpoint: Checkpoint) -> Base:
         flops=spent + (before.flops if before else 0.0),
         shares=shares,
         cluster=cluster_of(recipe),
-        exact=flops_per_token(recipe.shape, EXACT, recipe.data.sequence) * own
-        + (before.exact if before else 0.0),
+        exact=_exact(recipe, own),
     )
+
+
+def _exact(recipe: Recipe, own: int) -> float:
+    """What the weights have cost by the exact count; 0, not known, where that of the base is not."""
+    before = recipe.base.exact if recipe.base else 0.0
+    if recipe.base is not None and not before:
+        return 0.0
+    return before + flops_per_token(recipe.shape, EXACT, recipe.data.sequence) * own
 
 
 def _mean_shares(recipe: Recipe, own: int) -> tuple[tuple[str, float], ...]:
