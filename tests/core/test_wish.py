@@ -19,7 +19,7 @@ TEXT = Text("abc", 1000, (("eng", 500_000), ("fra", 100_000), ("eng#2", 500_000)
 START = Start(rung(2, 64, 1024), Base("w", 10**6, 1e12), "runs/base")
 
 
-NAMES = ["fbc7b8d53f1e468d", "3f2981e500b32ac3", "552e172d97fb087f", "7a1f674be6ec1e5a"]
+NAMES = ["fbc7b8d53f1e468d", "3f2981e500b32ac3", "552e172d97fb087f", "9bc1ef07a9709336"]
 
 
 def test_fingerprints_of_wishes_stay_what_they_are() -> None:

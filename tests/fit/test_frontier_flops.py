@@ -156,7 +156,7 @@ def test_what_has_no_exact_count_is_named() -> None:
         ig.frontier(table, 2, flops="exact", bootstrap=0)
     assert str(caught.value) == (
         "frontier: t.csv has no flops_exact in 24 of 44 rows, those of 24 runs from run 59552 at 3e+11 (row 1) and 23 "
-        "more on (what the base of a continued run has cost exactly is not known); leave them out, or use flops=6nd"
+        "more on; leave them out, or use flops=6nd"
     )
 
 

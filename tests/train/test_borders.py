@@ -37,7 +37,7 @@ def masked(recipe: Recipe) -> Recipe:
 @pytest.fixture(scope="module")
 def model() -> Transformer:
     """Fresh weights, large enough that attention looks at something."""
-    return jax.tree.map(lambda leaf: 5.0 * leaf, initial(SHAPE, 1))
+    return jax.tree.map(lambda leaf: 5.0 * leaf, initial(SHAPE, 1, "gpt2"))
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_the_loader_tells_documents_apart(cloned: Shards, cloned_recipe: Recipe)
 
 def test_evaluation_scores_a_document_as_if_it_were_alone(shards: Shards, recipe: Recipe) -> None:
     """In one window that holds the whole text, and in windows that cut documents."""
-    model: Transformer = jax.tree.map(lambda leaf: 3.0 * leaf, initial(recipe.shape, 3))
+    model: Transformer = jax.tree.map(lambda leaf: 3.0 * leaf, initial(recipe.shape, 3, "gpt2"))
     held = shards.held_out("synA")
     for size in (len(held.tokens) - 1, 48):
         found = Evaluator(shards, ["synA"], size, Evaluation(rows=2), borders="masked").losses(model, "synA")
