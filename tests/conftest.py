@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,20 @@ os.environ.setdefault(
 
 # One thread a worker: two workers with two threads each would wait for each other.
 os.environ.setdefault("NPROC", "1")
+
+# A process may hold 65,530 mappings of memory on Linux, and each compiled program takes several: a worker that has run
+# most of the suite would die of the next one.
+MAPS, MOST_MAPS = Path("/proc/self/maps"), 30_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_compiled_programs() -> Iterator[None]:
+    """Forget compiled programs after a module once there are many; they are read from the cache again."""
+    yield
+    if "jax" in sys.modules and MAPS.exists() and MAPS.read_bytes().count(b"\n") > MOST_MAPS:
+        sys.modules["jax"].clear_caches()
+        gc.collect()
+
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
