@@ -137,8 +137,7 @@ def effects(done: Sequence[Trained]) -> list[Effect]:
     pooled over the sizes.
     """
     even, favoured = MIXTURES
-    languages = [name for name, _ in done[0].recipe.data.stages[0].shares]
-    chosen = languages[favoured.index(max(favoured))]
+    chosen = max((share, name) for run in done for name, share in run.recipe.data.stages[0].shares)[1]
     first = [run for run in done if run.recipe.seed == done[0].recipe.seed]
     steps = sorted({run.recipe.steps for run in first})
 

@@ -177,7 +177,7 @@ def _print_identified(fitted: Fit) -> None:
     bad = {d.message.partition(" ")[0] for d in weak}
     good = [name for name in fitted.params[fitted.groups[0]] if name not in bad]
     typer.echo(f"\nWhat so small a sweep identifies, given this form: {', '.join(good) or 'nothing'}")
-    for message in sorted({d.message for d in weak}):
+    for message in sorted({f"of {d.group}, {d.message}" if d.group else d.message for d in weak}):
         typer.echo(f"  but {message}")
     for message in sorted(shaky):
         typer.echo(f"  design: {message}")
