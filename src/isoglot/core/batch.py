@@ -2,13 +2,13 @@
 
     batch in tokens = min(D / 2000, B(D)), at least 256 and at least one sequence,    B(D) = 0.573 D^0.571
 
-A run of few steps learns little, whatever its size: at 450,000 tokens 110 steps lose 0.36 to 0.39 bits per byte against 1,758,
-and at 1.8 million tokens 1,758 to 3,516 steps are best (experiments/regime.md). Smaller batches cost a CPU
-next to no time down to 256 tokens, the least that was tried (docs/training.md). B(D) is Step Law's batch, the best one at D tokens (Li et al. 2503.04715,
-constants recomputed from the authors' refits): a larger one needs more tokens for the same loss. It was measured from
-2e9 to 1e11 tokens, and takes over here above 1.4e7. Kaplan's critical batch, 2.1e8 / L^4.76 tokens at a loss of L
-nats a token (2001.08361, section 5.1), is the other known bound: at the losses of small runs it is far larger, so it
-does not bind.
+A run of few steps learns little, whatever its size: at 450,000 tokens 110 steps lose 0.36 to 0.39 bits per byte
+against 1,758, and at 1.8 million tokens 1,758 to 3,516 steps are best (experiments/regime.md). Smaller batches cost a
+CPU next to no time down to 256 tokens, the least that was tried (docs/training.md). B(D) is Step Law's batch, the best
+one at D tokens (Li et al. 2503.04715, constants recomputed from the authors' refits): a larger one needs more tokens
+for the same loss. It was measured from 2e9 to 1e11 tokens, and takes over here above 1.4e7. Kaplan's critical batch,
+2.1e8 / L^4.76 tokens at a loss of L nats a token (2001.08361, section 5.1), is the other known bound: at the losses of
+small runs it is far larger, so it does not bind.
 """
 
 from __future__ import annotations
